@@ -1,0 +1,148 @@
+/*
+ * common/bridge: CPython beside the HTTP server. Start-up, apps, requests and responses as Python
+ * objects, C functions as Python callables.
+ *
+ * "Attached" below means: this thread holds a Python thread state that is current (on a build with
+ * a GIL: it holds the GIL). Detached is the normal state of the HTTP thread; a lab attaches once a
+ * turn with bridge_attach() and detaches in the same function.
+ *
+ * References follow CPython's own words: new, borrowed, steals.
+ */
+#ifndef LOOPLAB_BRIDGE_H
+#define LOOPLAB_BRIDGE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "common/http/http.h"
+
+typedef struct bridge bridge_t;         /* the interpreter; one per process for now */
+typedef struct bridge_app bridge_app_t; /* a loaded app: read-only after bridge_app_load() */
+
+/* A thread's own Python thread state. Only that thread may use it. */
+typedef struct {
+    PyThreadState *tstate;
+} bridge_thread_t;
+
+typedef struct {
+    bool debug; /* asyncio's debug mode, faulthandler, the malloc allocator on GIL builds */
+} bridge_options_t;
+
+/* Which kind of handler a lab can call. */
+typedef enum {
+    BRIDGE_SYNC,  /* `def` */
+    BRIDGE_ASYNC, /* `async def` */
+} bridge_kind_t;
+
+/* ---- Start and end ------------------------------------------------------------------------- */
+
+/*
+ * Start the interpreter: isolated from PYTHON* variables and the user's site-packages, with the
+ * working directory first on sys.path and the folder of bundled apps last. Takes no signal
+ * handlers. The calling thread becomes Python's main thread and is left detached; `main_thread` is
+ * its state.
+ * thread: the HTTP thread, before any other     returns 0, or -1 (said on stderr)
+ */
+int bridge_open(bridge_t **out, const bridge_options_t *options, bridge_thread_t *main_thread);
+
+/*
+ * Finalize the interpreter. Every other bridge thread is closed and joined by now.
+ * thread: the one that opened it, detached
+ */
+void bridge_close(bridge_t *bridge, bridge_thread_t *main_thread);
+
+/* "3.11.2", the exact version; whether it runs with a GIL right now. attached or not; any thread */
+const char *bridge_python_version(void);
+bool        bridge_gil_enabled(const bridge_t *bridge);
+
+/* A thread state for the calling thread, left detached. thread: that one. 0 or -1 without memory */
+int  bridge_thread_open(bridge_thread_t *thread, bridge_t *bridge);
+void bridge_thread_close(bridge_thread_t *thread); /* on that thread, detached */
+
+/* Attach and detach: in the same function, in sight of each other; never across uv_run or a join. */
+static inline void bridge_attach(bridge_thread_t *thread)
+{
+    PyEval_RestoreThread(thread->tstate);
+}
+
+static inline void bridge_detach(bridge_thread_t *thread)
+{
+    thread->tstate = PyEval_SaveThread();
+}
+
+/* Debug builds: abort with both names if the calling thread isn't attached as `thread`. */
+#ifdef LOOPLAB_DEBUG
+void bridge_assert_attached(const bridge_thread_t *thread, const char *where);
+#define ASSERT_ATTACHED(thread) bridge_assert_attached((thread), __func__)
+#else
+#define ASSERT_ATTACHED(thread) ((void)0)
+#endif
+
+/* ---- Apps ---------------------------------------------------------------------------------- */
+
+/*
+ * Import MODULE and take OBJECT from it ("async_app:app"); it must be a looplab.App, each of its
+ * handlers of the given kind. On failure everything a user needs has been said on stderr:
+ * Python's own traceback for an import that raises; handler, file and line for one of the wrong
+ * kind.
+ * attached           returns 0 or -1
+ */
+int  bridge_app_load(bridge_t *bridge, const char *spec, bridge_kind_t kind, bridge_app_t **out);
+void bridge_app_free(bridge_app_t *app); /* attached; NULL is allowed */
+
+/*
+ * Add the app's routes to `router` (route_arg is the bridge's own). A route under /native,
+ * /metrics or /_lab, or one that is there twice, is refused with a message naming the handler.
+ * attached or not    returns 0 or -1
+ */
+int bridge_app_add_routes(bridge_app_t *app, http_router_t *router);
+
+/*
+ * Run the start-up or shut-down hooks, in order of registration (shut-down: reverse). A hook that
+ * is `async def` needs `loop`, an asyncio loop of this thread that isn't running: it is run with
+ * run_until_complete(). With `loop` NULL (lab3) bridge_app_load() has refused such hooks.
+ * attached           returns 0 or -1 (a hook raised; the traceback is in the log)
+ */
+int bridge_app_startup(bridge_app_t *app, PyObject *loop);
+int bridge_app_shutdown(bridge_app_t *app, PyObject *loop);
+
+/* ---- One request --------------------------------------------------------------------------- */
+
+/*
+ * Call the handler of `req`'s route with a looplab.Request, which keeps a reference to `req` of
+ * its own.
+ * attached           returns a new reference: what the handler returned (for `async def` a
+ *                    coroutine); NULL with an exception set
+ */
+PyObject *bridge_call_handler(http_request_t *req);
+
+/*
+ * Turn a handler's result into a response: str, bytes, dict or list (as JSON), looplab.Response.
+ * `value` NULL means "the exception that is set": it is cleared, logged once with its traceback
+ * and the request line, and becomes a 500 that tells the client nothing. An awaitable here (a
+ * `def` that returned a coroutine) is closed and becomes a 500 that the log explains.
+ * asyncio.CancelledError becomes a 503 and isn't logged: the client has gone or the server drains.
+ *
+ * attached           borrows req and value; never leaves an exception set
+ * returns a response that the caller owns, or NULL without memory (http_respond_transfer and
+ * completions_post take that as a 500)
+ */
+http_response_t *bridge_response(const http_request_t *req, PyObject *value);
+
+/*
+ * A C function as a Python callable, so that asyncio can call it.
+ *
+ * `fn` runs attached, on whatever thread Python calls it; `owner` is borrowed; `req` is the
+ * callable's own reference (taken here) for as long as the object lives: `fn` borrows it. `arg` is
+ * the first argument of the call, borrowed, or NULL if there was none (add_done_callback passes the
+ * future; call_soon_threadsafe nothing). `fn` handles its own errors and leaves no exception set.
+ *
+ * attached           returns a new reference, or NULL with an exception set
+ */
+typedef void (*bridge_fn)(void *owner, http_request_t *req, PyObject *arg);
+PyObject *bridge_callable(bridge_fn fn, void *owner, http_request_t *req);
+
+/* asyncio.<name> as a new reference, or NULL with an exception set. attached */
+PyObject *bridge_asyncio(const char *name);
+
+#endif

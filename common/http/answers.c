@@ -1,0 +1,73 @@
+/*
+ * What the server itself answers: no such route, wrong method, limits, malformed requests, time-outs.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/http/internal.h"
+
+static const char text_plain[] = "text/plain; charset=utf-8";
+
+static http_slice_t slice(const char *text)
+{
+    return (http_slice_t){text, strlen(text)};
+}
+
+/* 405 and OPTIONS name what is allowed (RFC 9110, 15.5.6 and 9.3.7). */
+static void add_allow(http_response_t *resp, http_request_t *req)
+{
+    char allow[64];
+
+    if (req->head[0] == '*')
+        snprintf(allow, sizeof allow, "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS");
+    else
+        http_router_allow(req->server->router, req, allow, sizeof allow);
+    http_response_add_header(resp, slice("Allow"), slice(allow));
+}
+
+static http_response_t *response_of(http_request_t *req, int status)
+{
+    char             body[64];
+    int              len = snprintf(body, sizeof body, "%d %s\n", status, http_status_reason(status));
+    http_response_t *resp = status == 204 ? http_response_new(204, NULL, NULL, 0)
+                                          : http_response_new(status, text_plain, body, (size_t)len);
+
+    if (resp == NULL)
+        return NULL;
+    if (status == 405 || status == 204)
+        add_allow(resp, req);
+    else if (status == 503)
+        http_response_add_header(resp, slice("Retry-After"), slice("1"));
+    return resp;
+}
+
+void http_answer_status(http_request_t *req, int status)
+{
+    req->response = response_of(req, status);
+    req->answered = true;
+    http_conn_mark_dirty(req->conn);
+}
+
+/*
+ * The parser gave up on `conn->parsing`, or on bytes that are no request at all: a request stands
+ * in for them in the pipeline, so that earlier ones are answered first.
+ */
+void http_answer_and_finish(http_conn_t *conn, int status)
+{
+    http_request_t *req = conn->parsing;
+
+    conn->parsing = NULL;
+    http_conn_finish(conn);
+    if (req == NULL && (req = http_pool_take(conn->server->pool)) == NULL) {
+        http_conn_gone(conn);
+        return;
+    }
+    req->server = conn->server;
+    req->conn = conn;
+    req->route = NULL;
+    req->early_status = (uint16_t)status;
+    req->method = HTTP_METHOD_GET; /* whatever it was, the answer has its body */
+    req->version_minor = 1;
+    req->close_after = true;
+    http_conn_push(conn, req);
+}

@@ -1,0 +1,300 @@
+/*
+ * Responses become bytes. All answers of a connection that are due in a turn are gathered in the
+ * server's buffer and go out in one write; what the kernel doesn't take at once is copied to the
+ * heap, and nothing more is gathered for that connection until it is gone.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/http/internal.h"
+
+static void on_written(uv_write_t *write, int status);
+
+/* What one write takes: gathered bytes, then perhaps one large body from where it lies. */
+typedef struct {
+    char            *buf;
+    size_t           len;
+    http_response_t *large; /* owned; NULL if all is gathered */
+    unsigned         answers;
+} batch_t;
+
+/* ---- Heads ----------------------------------------------------------------------------------- */
+
+/* A new second: format the Date once for all answers of it (RFC 9110, 5.6.7 and 6.6.1). */
+void http_output_tick(http_server_t *server)
+{
+    static const char days[] = "SunMonTueWedThuFriSat";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    time_t            now = time(NULL);
+    struct tm         tm;
+
+    if (now == server->date_second)
+        return;
+    server->date_second = now;
+    gmtime_r(&now, &tm);
+    server->date_len = (size_t)snprintf(
+        server->date, sizeof server->date, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
+        days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, (tm.tm_year + 1900) % 10000,
+        tm.tm_hour, tm.tm_min, tm.tm_sec);
+    server->head_200_len = (size_t)snprintf(server->head_200, sizeof server->head_200,
+                                            "HTTP/1.1 200 OK\r\n%s", server->date);
+}
+
+static void put(batch_t *batch, const char *data, size_t len)
+{
+    memcpy(batch->buf + batch->len, data, len);
+    batch->len += len;
+}
+
+#define PUT_LITERAL(batch, text) put((batch), (text), sizeof(text) - 1)
+
+static void put_number(batch_t *batch, size_t number)
+{
+    char  digits[20];
+    char *at = digits + sizeof digits;
+
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    put(batch, at, (size_t)(digits + sizeof digits - at));
+}
+
+static void put_status_and_date(batch_t *batch, const http_server_t *server, int status)
+{
+    const char *reason;
+
+    if (status == 200) {
+        put(batch, server->head_200, server->head_200_len);
+        return;
+    }
+    reason = http_status_reason(status);
+    PUT_LITERAL(batch, "HTTP/1.1 ");
+    put_number(batch, (size_t)status);
+    PUT_LITERAL(batch, " ");
+    put(batch, reason, strlen(reason));
+    PUT_LITERAL(batch, "\r\n");
+    put(batch, server->date, server->date_len);
+}
+
+/* RFC 9110, 15.3.5 and 15.4.5: these have no content, and no Content-Length beside it. */
+static bool has_no_content(int status)
+{
+    return status == 204 || status == 304;
+}
+
+static void put_head(batch_t *batch, const http_conn_t *conn, const http_request_t *req,
+                     const http_response_t *resp, bool closing)
+{
+    put_status_and_date(batch, conn->server, resp->status);
+    if (resp->type_len > 0) {
+        PUT_LITERAL(batch, "Content-Type: ");
+        put(batch, resp->data, resp->type_len);
+        PUT_LITERAL(batch, "\r\n");
+    }
+    if (resp->chunked) {
+        PUT_LITERAL(batch, "Transfer-Encoding: chunked\r\n");
+    } else if (req->stream == NULL && !has_no_content(resp->status)) {
+        PUT_LITERAL(batch, "Content-Length: ");
+        put_number(batch, resp->body_len);
+        PUT_LITERAL(batch, "\r\n");
+    }
+    if (resp->fields_len > 0)
+        put(batch, resp->fields, resp->fields_len);
+    if (closing)
+        PUT_LITERAL(batch, "Connection: close\r\n");
+    else if (req->version_minor == 0)
+        PUT_LITERAL(batch, "Connection: keep-alive\r\n");
+    PUT_LITERAL(batch, "\r\n");
+}
+
+/* ---- Gathering ------------------------------------------------------------------------------- */
+
+static bool fits(const batch_t *batch, size_t len)
+{
+    return len <= HTTP_OUT_BUFFER - batch->len;
+}
+
+/* The answer to the oldest request is in the batch. */
+static void answered(http_conn_t *conn, batch_t *batch, int status)
+{
+    http_stats_t *stats = &conn->server->stats;
+
+    stats->answered++;
+    stats->answered_by_class[status / 100 % 6]++;
+    batch->answers++;
+    http_conn_pop(conn);
+}
+
+/* No memory for a response: the least that can be said, and no more on this connection. */
+static void gather_out_of_memory(http_conn_t *conn, batch_t *batch)
+{
+    http_conn_finish(conn);
+    put_status_and_date(batch, conn->server, 500);
+    PUT_LITERAL(batch, "Content-Length: 0\r\nConnection: close\r\n\r\n");
+    answered(conn, batch, 500);
+}
+
+static bool is_last(const http_conn_t *conn, const http_request_t *req)
+{
+    return req->close_after ||
+           (conn->state == HTTP_CONN_FINISHING && req == conn->pipeline_tail);
+}
+
+/* Returns false if it doesn't fit into this batch. */
+static bool gather_response(http_conn_t *conn, http_request_t *req, batch_t *batch)
+{
+    http_response_t *resp = req->response;
+    bool             closing = is_last(conn, req);
+    size_t           body_len;
+
+    if (resp == NULL) {
+        if (!fits(batch, HTTP_HEAD_MAX))
+            return false;
+        gather_out_of_memory(conn, batch);
+        return true;
+    }
+    body_len = req->method == HTTP_METHOD_HEAD || has_no_content(resp->status) ? 0 : resp->body_len;
+    if (!fits(batch, HTTP_HEAD_MAX + resp->fields_len +
+                         (body_len <= HTTP_GATHER_MAX ? body_len : 0)))
+        return false;
+    put_head(batch, conn, req, resp, closing);
+    if (body_len > HTTP_GATHER_MAX) {
+        batch->large = resp;
+        req->response = NULL;
+    } else if (body_len > 0) {
+        put(batch, http_response_body(resp), body_len);
+    }
+    answered(conn, batch, resp->status);
+    return true;
+}
+
+/* Returns false if nothing more can be gathered of this stream now. */
+static bool gather_stream(http_conn_t *conn, http_request_t *req, batch_t *batch)
+{
+    http_stream_t *stream = req->stream;
+    size_t         len;
+
+    if (stream->head != NULL) {
+        if (!fits(batch, HTTP_HEAD_MAX + stream->head->fields_len))
+            return false;
+        put_head(batch, conn, req, stream->head, is_last(conn, req));
+        http_response_free(req->response);
+        req->response = stream->head; /* for its status */
+        stream->head = NULL;
+    }
+    len = stream->len < HTTP_OUT_BUFFER - batch->len ? stream->len : HTTP_OUT_BUFFER - batch->len;
+    put(batch, stream->buf, len);
+    stream->len -= len;
+    memmove(stream->buf, stream->buf + len, stream->len);
+    if (stream->len > 0 || !stream->ended)
+        return false;
+    answered(conn, batch, req->response->status);
+    return true;
+}
+
+/* Gather what is due, in order. Returns true if another batch may follow at once. */
+static bool gather(http_conn_t *conn, batch_t *batch)
+{
+    http_request_t *req;
+
+    while ((req = conn->pipeline_head) != NULL) {
+        if (req->answered) {
+            if (!gather_response(conn, req, batch) || batch->large != NULL)
+                return true;
+        } else if (req->stream == NULL || !gather_stream(conn, req, batch)) {
+            return false;
+        }
+    }
+    if (conn->continue_due && fits(batch, HTTP_HEAD_MAX)) {
+        PUT_LITERAL(batch, "HTTP/1.1 100 Continue\r\n\r\n");
+        conn->continue_due = false;
+    }
+    return false;
+}
+
+/* ---- Writing --------------------------------------------------------------------------------- */
+
+/* Keep what the kernel didn't take: everything after the first `sent` bytes. */
+static int write_rest(http_conn_t *conn, const uv_buf_t *bufs, unsigned count, size_t sent,
+                      unsigned answers)
+{
+    size_t         total = bufs[0].len + (count > 1 ? bufs[1].len : 0);
+    http_output_t *output = malloc(sizeof *output + total - sent);
+    uv_buf_t       buf;
+
+    if (output == NULL)
+        return UV_ENOMEM;
+    output->conn = conn;
+    output->len = output->left = total - sent;
+    output->progress_ms = http_now(conn->server);
+    output->answers = answers;
+    output->req.data = output;
+    for (size_t i = 0, at = 0; i < count; i++) {
+        size_t skip = sent < bufs[i].len ? sent : bufs[i].len;
+
+        memcpy(output->data + at, bufs[i].base + skip, bufs[i].len - skip);
+        at += bufs[i].len - skip;
+        sent -= skip;
+    }
+    buf = uv_buf_init(output->data, (unsigned)output->len);
+    conn->output = output;
+    if (uv_write(&output->req, (uv_stream_t *)&conn->tcp, &buf, 1, on_written) == 0)
+        return 0;
+    conn->output = NULL;
+    free(output);
+    return UV_EPIPE;
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    http_output_t *output = write->data;
+    http_conn_t   *conn = output->conn;
+
+    if (status != 0)
+        http_conn_gone(conn);
+    conn->output = NULL;
+    free(output);
+    http_conn_mark_dirty(conn);
+}
+
+static void write_batch(http_conn_t *conn, batch_t *batch)
+{
+    uv_buf_t bufs[2] = {uv_buf_init(batch->buf, (unsigned)batch->len)};
+    unsigned count = 1;
+    size_t   total = batch->len;
+    int      sent;
+
+    if (batch->large != NULL) {
+        bufs[count++] = uv_buf_init((char *)(uintptr_t)http_response_body(batch->large),
+                                    (unsigned)batch->large->body_len);
+        total += batch->large->body_len;
+    }
+    sent = uv_try_write((uv_stream_t *)&conn->tcp, bufs, count);
+    if (sent == UV_EAGAIN)
+        sent = 0;
+    if (sent >= 0 && (size_t)sent < total)
+        sent = write_rest(conn, bufs, count, (size_t)sent, batch->answers);
+    if (sent < 0) {
+        conn->server->stats.answered -= batch->answers;
+        conn->server->stats.abandoned += batch->answers;
+        http_conn_gone(conn);
+    }
+    http_response_free(batch->large);
+}
+
+void http_output_flush(http_conn_t *conn)
+{
+    bool more = true;
+
+    while (more && conn->output == NULL && conn->state < HTTP_CONN_LINGERING) {
+        batch_t batch = {.buf = conn->server->out_buf};
+
+        more = gather(conn, &batch);
+        if (batch.len == 0)
+            break;
+        write_batch(conn, &batch);
+    }
+    if (conn->pipeline_head != NULL && conn->pipeline_head->stream != NULL)
+        http_stream_sent(conn->pipeline_head);
+}

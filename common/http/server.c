@@ -1,0 +1,374 @@
+/*
+ * The server: listens, runs the turn, keeps the one coarse timer, drains.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/http/internal.h"
+
+enum {
+    MAX_ROUNDS = 4,       /* in one turn; then other connections' I/O comes first */
+    MIN_TICK_MS = 20,
+    MAX_TICK_MS = 1000,
+};
+
+static void on_connection(uv_stream_t *listener, int status);
+static void on_check(uv_check_t *check);
+static void on_prepare(uv_prepare_t *prepare);
+static void on_idle(uv_idle_t *idle);
+static void on_tick(uv_timer_t *timer);
+static void on_drain_timeout(uv_timer_t *timer);
+static void on_listener_closed(uv_handle_t *handle);
+static void on_handle_closed(uv_handle_t *handle);
+
+void http_options_default(http_options_t *options)
+{
+    *options = (http_options_t){
+        .backlog = 1024,
+        .max_connections = 10000,
+        .max_in_flight = 10000,
+        .pipeline_window = 32,
+        .max_request_line = 8192,
+        .max_header_bytes = 16384,
+        .max_headers = 100,
+        .max_body = 1024 * 1024,
+        .header_timeout_ms = 10 * 1000,
+        .body_timeout_ms = 30 * 1000,
+        .keepalive_timeout_ms = 60 * 1000,
+        .write_timeout_ms = 30 * 1000,
+        .request_timeout_ms = 0,
+    };
+}
+
+/* ---- Opening --------------------------------------------------------------------------------- */
+
+/* Fine enough that the shortest time-out is at most a quarter late. */
+static uint32_t tick_ms(const http_options_t *options)
+{
+    uint32_t limits[] = {options->header_timeout_ms, options->body_timeout_ms,
+                         options->keepalive_timeout_ms, options->write_timeout_ms,
+                         options->request_timeout_ms};
+    uint32_t tick = 4 * MAX_TICK_MS;
+
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+        if (limits[i] != 0 && limits[i] < tick)
+            tick = limits[i];
+    tick /= 4;
+    return tick < MIN_TICK_MS ? MIN_TICK_MS : tick;
+}
+
+int http_server_open(http_server_t **out, uv_loop_t *loop, const http_options_t *options,
+                     const http_router_t *router, const http_events_t *events, void *owner)
+{
+    http_server_t *server = calloc(1, sizeof *server);
+
+    if (server == NULL)
+        return UV_ENOMEM;
+    server->pool = http_pool_new();
+    if (server->pool == NULL) {
+        free(server);
+        return UV_ENOMEM;
+    }
+    server->loop = loop;
+    server->options = *options;
+    server->events = *events;
+    server->owner = owner;
+    server->router = router;
+    uv_tcp_init(loop, &server->listener);
+    uv_check_init(loop, &server->check);
+    uv_prepare_init(loop, &server->prepare);
+    uv_idle_init(loop, &server->idle);
+    uv_timer_init(loop, &server->tick);
+    uv_timer_init(loop, &server->drain_timer);
+    server->listener.data = server->check.data = server->prepare.data = server->idle.data = server;
+    server->tick.data = server->drain_timer.data = server;
+    *out = server;
+    return 0;
+}
+
+/* libuv 1.44 has no flag for SO_REUSEPORT: it is set on a socket of our own, before bind(). */
+static int open_reuse_port(uv_tcp_t *tcp, int family)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, err;
+
+    if (fd < 0)
+        return uv_translate_sys_error(errno);
+    err = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 ? uv_tcp_open(tcp, fd)
+                                                                       : uv_translate_sys_error(errno);
+    if (err != 0)
+        close(fd);
+    return err;
+}
+
+static int parse_address(const char *host, int port, struct sockaddr_storage *address)
+{
+    if (uv_ip4_addr(host, port, (struct sockaddr_in *)address) == 0)
+        return 0;
+    return uv_ip6_addr(host, port, (struct sockaddr_in6 *)address);
+}
+
+static int bound_port(const uv_tcp_t *tcp)
+{
+    struct sockaddr_storage address;
+    int                     len = sizeof address;
+
+    if (uv_tcp_getsockname(tcp, (struct sockaddr *)&address, &len) != 0)
+        return 0;
+    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+                                               : ((struct sockaddr_in *)&address)->sin_port);
+}
+
+int http_server_listen(http_server_t *server, const char *host, int port, bool reuse_port)
+{
+    struct sockaddr_storage address;
+    int                     err;
+
+    if (parse_address(host, port, &address) != 0)
+        return UV_EINVAL;
+    if (reuse_port && (err = open_reuse_port(&server->listener, address.ss_family)) != 0)
+        return err;
+    err = uv_tcp_bind(&server->listener, (struct sockaddr *)&address, 0);
+    if (err == 0)
+        err = uv_listen((uv_stream_t *)&server->listener, server->options.backlog, on_connection);
+    if (err != 0)
+        return err;
+    server->port = bound_port(&server->listener);
+    server->listening = true;
+    uv_check_start(&server->check, on_check);
+    uv_prepare_start(&server->prepare, on_prepare);
+    uv_timer_start(&server->tick, on_tick, tick_ms(&server->options), tick_ms(&server->options));
+    return 0;
+}
+
+int http_server_port(const http_server_t *server)
+{
+    return server->port;
+}
+
+const http_stats_t *http_server_stats(const http_server_t *server)
+{
+    return &server->stats;
+}
+
+unsigned http_server_in_flight(const http_server_t *server)
+{
+    return server->in_flight;
+}
+
+unsigned http_server_connections(const http_server_t *server)
+{
+    return server->conn_count;
+}
+
+/* ---- Connections come and go ----------------------------------------------------------------- */
+
+/* A connection that isn't accepted stays in the backlog, and libuv asks for no further one. */
+static void on_connection(uv_stream_t *listener, int status)
+{
+    http_server_t *server = listener->data;
+
+    if (status != 0 || server->draining)
+        return;
+    server->accept_paused = server->conn_count >= server->options.max_connections;
+    if (!server->accept_paused)
+        http_conn_accept(server);
+}
+
+static void check_drained(http_server_t *server)
+{
+    if (!server->draining || server->listening || server->conn_count > 0 || server->drained)
+        return;
+    server->drained = true;
+    uv_timer_stop(&server->drain_timer);
+    server->events.on_drained(server->owner);
+}
+
+void http_server_conn_closed(http_server_t *server)
+{
+    if (server->accept_paused && !server->draining) {
+        server->accept_paused = false;
+        http_conn_accept(server);
+    }
+    check_drained(server);
+}
+
+/* ---- Requests and answers -------------------------------------------------------------------- */
+
+void http_server_dispatch(http_server_t *server, http_request_t *req)
+{
+    if (req->route == NULL) {
+        http_answer_status(req, req->early_status);
+        return;
+    }
+    if (server->in_flight >= server->options.max_in_flight) {
+        http_answer_status(req, 503);
+        return;
+    }
+    server->in_flight++;
+    req->counted = true;
+    http_request_ref(req);
+    if (req->route->native != NULL)
+        req->route->native(req->route->arg, req);
+    else
+        http_request_list_push(&server->ready, req);
+}
+
+void http_respond_transfer(http_request_t *req, http_response_t *resp)
+{
+    if (req->counted)
+        req->server->in_flight--;
+    req->counted = false;
+    if (req->conn == NULL || req->answered) { /* the client is gone, or was told 504 */
+        http_response_free(resp);
+    } else {
+        req->response = resp;
+        req->answered = true;
+        http_conn_mark_dirty(req->conn);
+    }
+    http_request_unref(req);
+}
+
+/* Hand over what is complete, but for those whose client has left within this very turn. */
+static void hand_over(http_server_t *server)
+{
+    http_request_list_t handed = {0};
+    http_request_t     *req;
+
+    while ((req = http_request_list_pop(&server->ready)) != NULL) {
+        if (req->conn == NULL) {
+            http_respond_transfer(req, NULL);
+            continue;
+        }
+        req->dispatched = true;
+        http_request_list_push(&handed, req);
+    }
+    if (handed.count > 0)
+        server->events.on_ready(server->owner, &handed);
+    assert(handed.count == 0);
+}
+
+static void flush_dirty(http_server_t *server)
+{
+    http_conn_t *conn, *next;
+
+    conn = server->dirty;
+    server->dirty = NULL;
+    for (; conn != NULL; conn = next) {
+        next = conn->dirty_next;
+        conn->dirty = false;
+        http_output_flush(conn);
+        http_conn_settle(conn);
+    }
+}
+
+static bool has_work(const http_server_t *server)
+{
+    return server->ready.count > 0 || server->dirty != NULL;
+}
+
+/*
+ * The turn: what is complete goes to the lab, what is answered goes out. Settling a connection may
+ * parse what it had stashed, hence the rounds; what they leave is for the next turn.
+ */
+static void turn(http_server_t *server)
+{
+    if (!has_work(server))
+        return;
+    http_output_tick(server);
+    for (int round = 0; round < MAX_ROUNDS && has_work(server); round++) {
+        if (server->ready.count > 0)
+            hand_over(server);
+        flush_dirty(server);
+    }
+    if (has_work(server))
+        uv_idle_start(&server->idle, on_idle);
+    else
+        uv_idle_stop(&server->idle);
+}
+
+static void on_check(uv_check_t *check)
+{
+    turn(check->data);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    turn(prepare->data);
+}
+
+/* Its being active is what keeps the loop from blocking. */
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle;
+}
+
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+static void on_tick(uv_timer_t *timer)
+{
+    http_server_t *server = timer->data;
+    uint32_t       now = http_now(server);
+
+    for (http_conn_t *conn = server->conns; conn != NULL; conn = conn->next)
+        http_conn_check_time(conn, now);
+}
+
+void http_server_drain(http_server_t *server, uint32_t timeout_ms)
+{
+    uv_timer_start(&server->drain_timer, on_drain_timeout, timeout_ms, 0);
+    if (server->draining)
+        return;
+    server->draining = true;
+    uv_close((uv_handle_t *)&server->listener, on_listener_closed);
+    for (http_conn_t *conn = server->conns; conn != NULL; conn = conn->next) {
+        if (conn->state == HTTP_CONN_READING && conn->in_flight == 0 && conn->parsing == NULL &&
+            conn->stash == NULL && conn->output == NULL)
+            http_conn_gone(conn); /* idle */
+        else
+            http_conn_settle(conn);
+    }
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    http_server_t *server = handle->data;
+
+    server->listening = false;
+    check_drained(server);
+}
+
+static void on_drain_timeout(uv_timer_t *timer)
+{
+    http_server_t *server = timer->data;
+
+    for (http_conn_t *conn = server->conns; conn != NULL; conn = conn->next)
+        http_conn_cut_off(conn);
+}
+
+/* ---- Closing --------------------------------------------------------------------------------- */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    http_server_t *server = handle->data;
+
+    if (--server->handles_open == 0)
+        free(server);
+}
+
+void http_server_close(http_server_t *server)
+{
+    uv_handle_t *handles[] = {(uv_handle_t *)&server->check, (uv_handle_t *)&server->prepare,
+                              (uv_handle_t *)&server->idle, (uv_handle_t *)&server->tick,
+                              (uv_handle_t *)&server->drain_timer, (uv_handle_t *)&server->listener};
+
+    assert(server->conn_count == 0);
+    http_pool_close(server->pool);
+    for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++) {
+        if (uv_is_closing(handles[i]))
+            continue;
+        server->handles_open++;
+        uv_close(handles[i], on_handle_closed);
+    }
+}

@@ -1,0 +1,25 @@
+/*
+ * The log: one line per event on standard error, "2026-01-31T12:00:00.123Z warning message".
+ * Control characters in a message are escaped, so a client can't forge a line; lines of a
+ * multi-line text (a traceback) are indented by two spaces.
+ *
+ * thread: any; a line is one write(), so lines of several threads don't mix
+ */
+#ifndef LOOPLAB_LOG_H
+#define LOOPLAB_LOG_H
+
+#include <stdarg.h>
+
+typedef enum { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR } log_level_t;
+
+/* Drop what is below `level`. Call it before threads start; LOG_INFO is the default. */
+void log_set_level(log_level_t level);
+
+void log_message(log_level_t level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A message followed by a text of several lines, as one event. `text` is terminated. */
+void log_text(log_level_t level, const char *text, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
