@@ -142,6 +142,17 @@ http_response_t *bridge_response(const http_request_t *req, PyObject *value);
 typedef void (*bridge_fn)(void *owner, http_request_t *req, PyObject *arg);
 PyObject *bridge_callable(bridge_fn fn, void *owner, http_request_t *req);
 
+/* Names of the methods that labs call on tasks and futures, interned once. */
+typedef struct {
+    PyObject *add_done_callback; /* owned, as all of these */
+    PyObject *result;
+    PyObject *cancel;
+} bridge_names_t;
+
+/* Both attach by themselves, as `thread`, the caller's state. 0, or -1 (said on stderr) */
+int  bridge_names_open(bridge_names_t *names, bridge_thread_t *thread);
+void bridge_names_close(bridge_names_t *names, bridge_thread_t *thread); /* zeroed is allowed */
+
 /* asyncio.<name> as a new reference, or NULL with an exception set. attached */
 PyObject *bridge_asyncio(const char *name);
 

@@ -1,0 +1,156 @@
+/*
+ * Lab 1: `async def` handlers on one asyncio loop, which has a thread of its own.
+ *
+ *     HTTP thread                                   loop thread
+ *     ① attach, call_soon_threadsafe  ----------->  ② call the handler, create its task
+ *                                                      ... the coroutine runs, waits, runs ...
+ *     ⑤ take completions, respond     <-----------  ③ done callback: result -> response
+ *                                                   ④ post the completion
+ *
+ * Two hand-offs per request, one each way. The way out is a Python call that takes the loop's lock
+ * and writes to its self-pipe; the way back is a C queue behind one uv_async_t.
+ *
+ * A request and its reference belong to one side at a time: to the HTTP thread until ①, to the
+ * loop thread until ④. req->lab_data is the loop thread's: the task, while there is one.
+ */
+#include <stdlib.h>
+
+#include "common/bridge/loop_thread.h"
+#include "common/lab/lab.h"
+
+struct lab {
+    /* Set by lab_open(), read-only afterwards. */
+    bridge_thread_t *python;      /* borrowed: the HTTP thread's Python state */
+    completions_t   *completions; /* borrowed */
+    loop_thread_t    loop;
+    bridge_names_t   names;       /* owned: method names, interned once */
+};
+
+static void on_woken(void *owner, http_request_t *req, PyObject *arg);
+static void on_done(void *owner, http_request_t *req, PyObject *task);
+static void on_cancel(void *owner, http_request_t *req, PyObject *arg);
+
+/* Attached, HTTP thread: have the loop's thread run `fn`. returns 0, or -1 with an exception set */
+static int call_on_loop(lab_t *lab, bridge_fn fn, http_request_t *req)
+{
+    PyObject *callable = bridge_callable(fn, lab, req); /* new */
+    PyObject *args[] = {NULL, callable};
+    PyObject *handle = NULL;
+
+    if (callable != NULL)
+        handle = PyObject_Vectorcall(lab->loop.call_soon_threadsafe, args + 1,
+                                     1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL); /* new */
+    Py_XDECREF(handle);
+    Py_XDECREF(callable);
+    return handle == NULL ? -1 : 0;
+}
+
+/* HTTP thread, once a turn: every request that is complete by now. */
+void lab_on_ready(lab_t *lab, http_request_list_t *ready)
+{
+    http_request_t *req;
+
+    bridge_attach(lab->python);                      /* ① wait for the GIL, once a turn */
+    while ((req = http_request_list_pop(ready)) != NULL)
+        if (call_on_loop(lab, on_woken, req) != 0)   /* lock, deque, self-pipe: a wake-up each */
+            http_respond_transfer(req, bridge_response(req, NULL));
+    bridge_detach(lab->python);
+}
+
+/* Loop thread: handler -> coroutine -> task. */
+static void on_woken(void *owner, http_request_t *req, PyObject *arg)
+{
+    lab_t    *lab = owner;
+    PyObject *coroutine = NULL, *task = NULL, *callback = NULL, *none = NULL;
+
+    (void)arg;
+    coroutine = bridge_call_handler(req);                                   /* ② new */
+    if (coroutine != NULL)
+        task = PyObject_CallOneArg(lab->loop.create_task, coroutine);       /* new */
+    if (task != NULL)
+        callback = bridge_callable(on_done, lab, req);                      /* new */
+    if (callback != NULL)
+        none = PyObject_CallMethodOneArg(task, lab->names.add_done_callback, callback); /* new */
+    if (none != NULL)
+        req->lab_data = Py_NewRef(task);                                    /* until on_done() */
+    else
+        completions_post(lab->completions, req, bridge_response(req, NULL));
+    Py_XDECREF(none);
+    Py_XDECREF(callback);
+    Py_XDECREF(task);
+    Py_XDECREF(coroutine);
+}
+
+/* Loop thread: the task is done, whichever way it ended. */
+static void on_done(void *owner, http_request_t *req, PyObject *task)
+{
+    lab_t           *lab = owner;
+    PyObject        *value = PyObject_CallMethodNoArgs(task, lab->names.result); /* ③ new; or raises */
+    http_response_t *resp = bridge_response(req, value);
+
+    Py_XDECREF(value);
+    Py_DECREF((PyObject *)req->lab_data);
+    req->lab_data = NULL;
+    completions_post(lab->completions, req, resp);                          /* ④ req is gone now */
+}
+
+/* HTTP thread, woken by a completion: libuv merges wake-ups, so take all there is. */
+void lab_on_completions(lab_t *lab)
+{
+    http_request_t  *req;
+    http_response_t *resp;
+
+    while (completions_take(lab->completions, &req, &resp))
+        http_respond_transfer(req, resp);                                   /* ⑤ */
+}
+
+/* HTTP thread: nobody waits for the answer, so cancel the task; on its own loop's thread. */
+void lab_on_client_gone(lab_t *lab, http_request_t *req)
+{
+    bridge_attach(lab->python);
+    if (call_on_loop(lab, on_cancel, req) != 0)
+        PyErr_Clear(); /* the loop is closed, and its tasks are cancelled already */
+    bridge_detach(lab->python);
+}
+
+/* Loop thread. */
+static void on_cancel(void *owner, http_request_t *req, PyObject *arg)
+{
+    lab_t    *lab = owner;
+    PyObject *task = req->lab_data; /* borrowed; NULL: done, or never begun */
+    PyObject *known;
+
+    (void)arg;
+    if (task == NULL)
+        return;
+    known = PyObject_CallMethodNoArgs(task, lab->names.cancel); /* new */
+    if (known == NULL)
+        PyErr_WriteUnraisable(task);
+    Py_XDECREF(known);
+}
+
+/* ---- Start and end --------------------------------------------------------------------------- */
+
+int lab_open(lab_t **out, const lab_context_t *context)
+{
+    lab_t *lab = calloc(1, sizeof *lab);
+
+    if (lab == NULL)
+        return -1;
+    lab->python = context->http_thread;
+    lab->completions = context->completions;
+    if (bridge_names_open(&lab->names, lab->python) != 0 ||
+        loop_thread_start(&lab->loop, context->bridge, context->app, "loop") != 0) {
+        lab_close(lab);
+        return -1;
+    }
+    *out = lab;
+    return 0;
+}
+
+void lab_close(lab_t *lab)
+{
+    loop_thread_stop(&lab->loop, lab->python);
+    bridge_names_close(&lab->names, lab->python);
+    free(lab);
+}

@@ -1,0 +1,238 @@
+/*
+ * Lab 2: `async def` handlers on a pool of asyncio loops, each with a thread of its own: the
+ * report's chain in full.
+ *
+ *     HTTP thread                main loop's thread              a worker loop's thread
+ *     ① attach,            --->  ② call the handler, pick
+ *       call_soon_threadsafe       a worker, run_coroutine_
+ *                                  threadsafe, wrap_future  --->  ③ ensure_future: the task
+ *                                                                    ... the coroutine runs ...
+ *                                ⑤ the wrapped future        <---  ④ concurrent.futures.Future
+ *     ⑦ take completions,  <---    resolves: result ->               is set, wakes the main loop
+ *       respond                    response, ⑥ post
+ *
+ * Four hand-offs per request where lab 1 has two, and two more futures. `diff` this file and
+ * lab1_single_loop/dispatch.c: the difference is the experiment.
+ *
+ * A request and its reference belong to one side at a time: to the HTTP thread until ①, to the main
+ * loop's thread until ⑥; the workers see only the coroutine. req->lab_data is the main loop
+ * thread's: the wrapped future, while there is one.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/bridge/loop_thread.h"
+#include "common/lab/lab.h"
+
+struct lab {
+    /* Set by lab_open(), read-only afterwards. */
+    bridge_thread_t *python;      /* borrowed: the HTTP thread's Python state */
+    completions_t   *completions; /* borrowed */
+    loop_thread_t    loop;        /* the main loop */
+    loop_thread_t   *workers;
+    unsigned         worker_count;
+    PyObject        *run_coroutine_threadsafe; /* owned */
+    PyObject        *wrap_future;              /* owned */
+    PyObject        *loop_keyword;             /* owned: ("loop",) */
+    bridge_names_t   names;                    /* owned: method names, interned once */
+
+    /* Main loop's thread only. */
+    unsigned next_worker;
+};
+
+static void on_woken(void *owner, http_request_t *req, PyObject *arg);
+static void on_done(void *owner, http_request_t *req, PyObject *future);
+static void on_cancel(void *owner, http_request_t *req, PyObject *arg);
+
+/* Attached, HTTP thread: have the loop's thread run `fn`. returns 0, or -1 with an exception set */
+static int call_on_loop(lab_t *lab, bridge_fn fn, http_request_t *req)
+{
+    PyObject *callable = bridge_callable(fn, lab, req); /* new */
+    PyObject *args[] = {NULL, callable};
+    PyObject *handle = NULL;
+
+    if (callable != NULL)
+        handle = PyObject_Vectorcall(lab->loop.call_soon_threadsafe, args + 1,
+                                     1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL); /* new */
+    Py_XDECREF(handle);
+    Py_XDECREF(callable);
+    return handle == NULL ? -1 : 0;
+}
+
+/* HTTP thread, once a turn: every request that is complete by now. */
+void lab_on_ready(lab_t *lab, http_request_list_t *ready)
+{
+    http_request_t *req;
+
+    bridge_attach(lab->python);                      /* ① wait for the GIL, once a turn */
+    while ((req = http_request_list_pop(ready)) != NULL)
+        if (call_on_loop(lab, on_woken, req) != 0)   /* lock, deque, self-pipe: a wake-up each */
+            http_respond_transfer(req, bridge_response(req, NULL));
+    bridge_detach(lab->python);
+}
+
+/* Main loop's thread: round robin. returns borrowed */
+static loop_thread_t *pick_worker(lab_t *lab)
+{
+    return &lab->workers[lab->next_worker++ % lab->worker_count];
+}
+
+/* Main loop's thread: have a worker run the coroutine. returns a new concurrent.futures.Future */
+static PyObject *run_on_worker(lab_t *lab, PyObject *coroutine)
+{
+    PyObject *args[] = {NULL, coroutine, pick_worker(lab)->loop};
+
+    return PyObject_Vectorcall(lab->run_coroutine_threadsafe, args + 1,
+                               2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+}
+
+/* Main loop's thread: an asyncio future of this loop that follows the other. returns a new one */
+static PyObject *wrap_for_main_loop(lab_t *lab, PyObject *future)
+{
+    PyObject *args[] = {NULL, future, lab->loop.loop};
+
+    return PyObject_Vectorcall(lab->wrap_future, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                               lab->loop_keyword);
+}
+
+/* Main loop's thread: handler -> coroutine -> future on a worker -> future here. */
+static void on_woken(void *owner, http_request_t *req, PyObject *arg)
+{
+    lab_t    *lab = owner;
+    PyObject *coroutine = NULL, *future = NULL, *wrapped = NULL, *callback = NULL, *none = NULL;
+
+    (void)arg;
+    coroutine = bridge_call_handler(req);                                   /* ② new */
+    if (coroutine != NULL)
+        future = run_on_worker(lab, coroutine);                             /* ③ new */
+    if (future != NULL)
+        wrapped = wrap_for_main_loop(lab, future);                          /* ④ new */
+    if (wrapped != NULL)
+        callback = bridge_callable(on_done, lab, req);                      /* new */
+    if (callback != NULL)
+        none = PyObject_CallMethodOneArg(wrapped, lab->names.add_done_callback, callback); /* new */
+    if (none != NULL)
+        req->lab_data = Py_NewRef(wrapped);                                 /* until on_done() */
+    else
+        completions_post(lab->completions, req, bridge_response(req, NULL));
+    Py_XDECREF(none);
+    Py_XDECREF(callback);
+    Py_XDECREF(wrapped);
+    Py_XDECREF(future);
+    Py_XDECREF(coroutine);
+}
+
+/* Main loop's thread: the wrapped future is done, whichever way it ended. */
+static void on_done(void *owner, http_request_t *req, PyObject *future)
+{
+    lab_t           *lab = owner;
+    PyObject        *value = PyObject_CallMethodNoArgs(future, lab->names.result); /* ⑤ new; or raises */
+    http_response_t *resp = bridge_response(req, value);
+
+    Py_XDECREF(value);
+    Py_DECREF((PyObject *)req->lab_data);
+    req->lab_data = NULL;
+    completions_post(lab->completions, req, resp);                          /* ⑥ req is gone now */
+}
+
+/* HTTP thread, woken by a completion: libuv merges wake-ups, so take all there is. */
+void lab_on_completions(lab_t *lab)
+{
+    http_request_t  *req;
+    http_response_t *resp;
+
+    while (completions_take(lab->completions, &req, &resp))
+        http_respond_transfer(req, resp);                                   /* ⑦ */
+}
+
+/* HTTP thread: nobody waits for the answer, so cancel the future; on its own loop's thread. */
+void lab_on_client_gone(lab_t *lab, http_request_t *req)
+{
+    bridge_attach(lab->python);
+    if (call_on_loop(lab, on_cancel, req) != 0)
+        PyErr_Clear(); /* the loop is closed, and its futures are cancelled already */
+    bridge_detach(lab->python);
+}
+
+/* Main loop's thread: the wrapped future passes it on to the worker's task. */
+static void on_cancel(void *owner, http_request_t *req, PyObject *arg)
+{
+    lab_t    *lab = owner;
+    PyObject *future = req->lab_data; /* borrowed; NULL: done, or never begun */
+    PyObject *known;
+
+    (void)arg;
+    if (future == NULL)
+        return;
+    known = PyObject_CallMethodNoArgs(future, lab->names.cancel); /* new */
+    if (known == NULL)
+        PyErr_WriteUnraisable(future);
+    Py_XDECREF(known);
+}
+
+/* ---- Start and end --------------------------------------------------------------------------- */
+
+/* returns 0, or -1 (said on stderr) */
+static int look_up_functions(lab_t *lab)
+{
+    bridge_attach(lab->python);
+    lab->run_coroutine_threadsafe = bridge_asyncio("run_coroutine_threadsafe"); /* new */
+    lab->wrap_future = bridge_asyncio("wrap_future");                           /* new */
+    lab->loop_keyword = Py_BuildValue("(s)", "loop");                           /* new */
+    if (PyErr_Occurred())
+        PyErr_Print();
+    bridge_detach(lab->python);
+    return lab->run_coroutine_threadsafe != NULL && lab->wrap_future != NULL &&
+                   lab->loop_keyword != NULL
+               ? 0
+               : -1;
+}
+
+static int start_workers(lab_t *lab, const lab_context_t *context)
+{
+    lab->workers = calloc(context->workers, sizeof *lab->workers);
+    if (lab->workers == NULL)
+        return -1;
+    for (; lab->worker_count < context->workers; lab->worker_count++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "worker-%u", lab->worker_count);
+        if (loop_thread_start(&lab->workers[lab->worker_count], context->bridge, NULL, name) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int lab_open(lab_t **out, const lab_context_t *context)
+{
+    lab_t *lab = calloc(1, sizeof *lab);
+
+    if (lab == NULL)
+        return -1;
+    lab->python = context->http_thread;
+    lab->completions = context->completions;
+    if (bridge_names_open(&lab->names, lab->python) != 0 || look_up_functions(lab) != 0 ||
+        start_workers(lab, context) != 0 ||
+        loop_thread_start(&lab->loop, context->bridge, context->app, "main-loop") != 0) {
+        lab_close(lab);
+        return -1;
+    }
+    *out = lab;
+    return 0;
+}
+
+/* Workers first: what they cancel still resolves futures on the main loop. */
+void lab_close(lab_t *lab)
+{
+    for (unsigned i = 0; i < lab->worker_count; i++)
+        loop_thread_stop(&lab->workers[i], lab->python);
+    free(lab->workers);
+    loop_thread_stop(&lab->loop, lab->python);
+    bridge_attach(lab->python);
+    Py_XDECREF(lab->run_coroutine_threadsafe);
+    Py_XDECREF(lab->wrap_future);
+    Py_XDECREF(lab->loop_keyword);
+    bridge_detach(lab->python);
+    bridge_names_close(&lab->names, lab->python);
+    free(lab);
+}

@@ -1,0 +1,74 @@
+/*
+ * Lab 3: `def` handlers, called straight from the HTTP thread.
+ *
+ *     HTTP thread     ① attach -> ② call the handler -> ③ respond -> ④ detach
+ *
+ * No hop, no task, no future: one thread does everything, and Python sees it only between attach
+ * and detach. That is why it is fast, and why a handler that waits makes every client wait.
+ *
+ * Everything here runs on the HTTP thread.
+ */
+#include <stdlib.h>
+
+#include "common/lab/lab.h"
+
+struct lab {
+    bridge_thread_t *python; /* borrowed: this thread's Python state */
+    bridge_app_t    *app;    /* borrowed */
+};
+
+int lab_open(lab_t **out, const lab_context_t *context)
+{
+    lab_t *lab = malloc(sizeof *lab);
+    int    err;
+
+    if (lab == NULL)
+        return -1;
+    *lab = (lab_t){.python = context->http_thread, .app = context->app};
+    bridge_attach(lab->python);
+    err = bridge_app_startup(lab->app, NULL);
+    bridge_detach(lab->python);
+    if (err != 0) {
+        free(lab);
+        return -1;
+    }
+    *out = lab;
+    return 0;
+}
+
+/* Once a turn: every request that is complete by now, under one attach. */
+void lab_on_ready(lab_t *lab, http_request_list_t *ready)
+{
+    http_request_t *req;
+
+    bridge_attach(lab->python);                               /* ① wait for the GIL, once a turn */
+    while ((req = http_request_list_pop(ready)) != NULL) {
+        PyObject        *value = bridge_call_handler(req);    /* ② new; NULL: it raised */
+        http_response_t *resp = bridge_response(req, value);
+
+        http_respond_transfer(req, resp);                     /* ③ req and resp are gone now */
+        Py_XDECREF(value);
+    }
+    bridge_detach(lab->python);                               /* ④ other threads may run Python */
+}
+
+/* Nothing here is ever completed by another thread. */
+void lab_on_completions(lab_t *lab)
+{
+    (void)lab;
+}
+
+/* A handler that runs can't be cancelled: its answer will be dropped. */
+void lab_on_client_gone(lab_t *lab, http_request_t *req)
+{
+    (void)lab;
+    (void)req;
+}
+
+void lab_close(lab_t *lab)
+{
+    bridge_attach(lab->python);
+    bridge_app_shutdown(lab->app, NULL);
+    bridge_detach(lab->python);
+    free(lab);
+}
