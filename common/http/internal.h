@@ -49,11 +49,32 @@ void            http_pool_close(http_pool_t *pool);
 http_request_t *http_pool_take(http_pool_t *pool); /* zeroed but for its buffers; one reference */
 
 /* Make room in the request's head buffer, or append to it; it may move. Returns 0 or UV_ENOMEM. */
-int http_request_head_reserve(http_request_t *req, size_t len);
-int http_request_head_append(http_request_t *req, const char *data, size_t len);
+int http_request_head_grow(http_request_t *req, size_t len);
+
+static inline int http_request_head_reserve(http_request_t *req, size_t len)
+{
+    return len <= req->head_cap - req->head_len ? 0 : http_request_head_grow(req, len);
+}
+
+static inline int http_request_head_append(http_request_t *req, const char *data, size_t len)
+{
+    if (http_request_head_reserve(req, len) != 0)
+        return UV_ENOMEM;
+    memcpy(req->head + req->head_len, data, len);
+    req->head_len += (uint32_t)len;
+    return 0;
+}
+
+/*
+ * Small responses come from a list that the HTTP thread keeps; other threads, which have none, use
+ * malloc(). Opened and closed by that thread's server.
+ */
+int  http_response_pool_open(void);
+void http_response_pool_close(void);
 
 struct http_response {
     int      status;
+    bool     pooled;       /* small: its memory fits the pool */
     bool     chunked;      /* a stream to a client that understands chunks */
     size_t   fields_len;
     char    *fields;       /* "Name: value\r\n"..., or NULL; owned */

@@ -12,8 +12,7 @@ static void on_written(uv_write_t *write, int status);
 
 /* What one write takes: gathered bytes, then perhaps one large body from where it lies. */
 typedef struct {
-    char            *buf;
-    size_t           len;
+    char            *buf, *end; /* what is gathered */
     http_response_t *large; /* owned; NULL if all is gathered */
     unsigned         answers;
 } batch_t;
@@ -40,41 +39,41 @@ void http_output_tick(http_server_t *server)
                                             "HTTP/1.1 200 OK\r\n%s", server->date);
 }
 
-static void put(batch_t *batch, const char *data, size_t len)
+static char *put(char *at, const char *data, size_t len)
 {
-    memcpy(batch->buf + batch->len, data, len);
-    batch->len += len;
+    memcpy(at, data, len);
+    return at + len;
 }
 
-#define PUT_LITERAL(batch, text) put((batch), (text), sizeof(text) - 1)
+#define PUT_LITERAL(at, text) put((at), (text), sizeof(text) - 1)
 
-static void put_number(batch_t *batch, size_t number)
+static char *put_number(char *at, size_t number)
 {
     char  digits[20];
-    char *at = digits + sizeof digits;
+    char *first = digits + sizeof digits;
 
     do {
-        *--at = (char)('0' + number % 10);
+        *--first = (char)('0' + number % 10);
         number /= 10;
     } while (number > 0);
-    put(batch, at, (size_t)(digits + sizeof digits - at));
+    return put(at, first, (size_t)(digits + sizeof digits - first));
 }
 
-static void put_status_and_date(batch_t *batch, const http_server_t *server, int status)
+static char *put_status_and_date(char *at, const http_server_t *server, int status)
 {
     const char *reason;
 
-    if (status == 200) {
-        put(batch, server->head_200, server->head_200_len);
-        return;
+    if (status == 200) { /* a copy of fixed size is a few instructions; what is too much is overwritten */
+        memcpy(at, server->head_200, sizeof server->head_200);
+        return at + server->head_200_len;
     }
     reason = http_status_reason(status);
-    PUT_LITERAL(batch, "HTTP/1.1 ");
-    put_number(batch, (size_t)status);
-    PUT_LITERAL(batch, " ");
-    put(batch, reason, strlen(reason));
-    PUT_LITERAL(batch, "\r\n");
-    put(batch, server->date, server->date_len);
+    at = PUT_LITERAL(at, "HTTP/1.1 ");
+    at = put_number(at, (size_t)status);
+    at = PUT_LITERAL(at, " ");
+    at = put(at, reason, strlen(reason));
+    at = PUT_LITERAL(at, "\r\n");
+    return put(at, server->date, server->date_len);
 }
 
 /* RFC 9110, 15.3.5 and 15.4.5: these have no content, and no Content-Length beside it. */
@@ -83,36 +82,41 @@ static bool has_no_content(int status)
     return status == 204 || status == 304;
 }
 
-static void put_head(batch_t *batch, const http_conn_t *conn, const http_request_t *req,
-                     const http_response_t *resp, bool closing)
+static char *put_head(char *at, const http_conn_t *conn, const http_request_t *req,
+                      const http_response_t *resp, bool closing)
 {
-    put_status_and_date(batch, conn->server, resp->status);
+    at = put_status_and_date(at, conn->server, resp->status);
     if (resp->type_len > 0) {
-        PUT_LITERAL(batch, "Content-Type: ");
-        put(batch, resp->data, resp->type_len);
-        PUT_LITERAL(batch, "\r\n");
+        at = PUT_LITERAL(at, "Content-Type: ");
+        at = put(at, resp->data, resp->type_len);
+        at = PUT_LITERAL(at, "\r\n");
     }
     if (resp->chunked) {
-        PUT_LITERAL(batch, "Transfer-Encoding: chunked\r\n");
+        at = PUT_LITERAL(at, "Transfer-Encoding: chunked\r\n");
     } else if (req->stream == NULL && !has_no_content(resp->status)) {
-        PUT_LITERAL(batch, "Content-Length: ");
-        put_number(batch, resp->body_len);
-        PUT_LITERAL(batch, "\r\n");
+        at = PUT_LITERAL(at, "Content-Length: ");
+        at = put_number(at, resp->body_len);
+        at = PUT_LITERAL(at, "\r\n");
     }
     if (resp->fields_len > 0)
-        put(batch, resp->fields, resp->fields_len);
+        at = put(at, resp->fields, resp->fields_len);
     if (closing)
-        PUT_LITERAL(batch, "Connection: close\r\n");
+        at = PUT_LITERAL(at, "Connection: close\r\n");
     else if (req->version_minor == 0)
-        PUT_LITERAL(batch, "Connection: keep-alive\r\n");
-    PUT_LITERAL(batch, "\r\n");
+        at = PUT_LITERAL(at, "Connection: keep-alive\r\n");
+    return PUT_LITERAL(at, "\r\n");
 }
 
 /* ---- Gathering ------------------------------------------------------------------------------- */
 
+static size_t room(const batch_t *batch)
+{
+    return HTTP_OUT_BUFFER - (size_t)(batch->end - batch->buf);
+}
+
 static bool fits(const batch_t *batch, size_t len)
 {
-    return len <= HTTP_OUT_BUFFER - batch->len;
+    return len <= room(batch);
 }
 
 /* The answer to the oldest request is in the batch. */
@@ -130,8 +134,8 @@ static void answered(http_conn_t *conn, batch_t *batch, int status)
 static void gather_out_of_memory(http_conn_t *conn, batch_t *batch)
 {
     http_conn_finish(conn);
-    put_status_and_date(batch, conn->server, 500);
-    PUT_LITERAL(batch, "Content-Length: 0\r\nConnection: close\r\n\r\n");
+    batch->end = put_status_and_date(batch->end, conn->server, 500);
+    batch->end = PUT_LITERAL(batch->end, "Content-Length: 0\r\nConnection: close\r\n\r\n");
     answered(conn, batch, 500);
 }
 
@@ -158,18 +162,18 @@ static bool gather_response(http_conn_t *conn, http_request_t *req, batch_t *bat
     if (!fits(batch, HTTP_HEAD_MAX + resp->fields_len +
                          (body_len <= HTTP_GATHER_MAX ? body_len : 0)))
         return false;
-    put_head(batch, conn, req, resp, closing);
+    batch->end = put_head(batch->end, conn, req, resp, closing);
     if (body_len > HTTP_GATHER_MAX) {
         batch->large = resp;
         req->response = NULL;
     } else if (body_len > 0) {
-        put(batch, http_response_body(resp), body_len);
+        batch->end = put(batch->end, http_response_body(resp), body_len);
     }
     answered(conn, batch, resp->status);
     return true;
 }
 
-/* Returns false if nothing more can be gathered of this stream now. */
+/* Returns false while the stream isn't at its end: its writer, or the next batch, goes on. */
 static bool gather_stream(http_conn_t *conn, http_request_t *req, batch_t *batch)
 {
     http_stream_t *stream = req->stream;
@@ -178,15 +182,17 @@ static bool gather_stream(http_conn_t *conn, http_request_t *req, batch_t *batch
     if (stream->head != NULL) {
         if (!fits(batch, HTTP_HEAD_MAX + stream->head->fields_len))
             return false;
-        put_head(batch, conn, req, stream->head, is_last(conn, req));
+        batch->end = put_head(batch->end, conn, req, stream->head, is_last(conn, req));
         http_response_free(req->response);
         req->response = stream->head; /* for its status */
         stream->head = NULL;
     }
-    len = stream->len < HTTP_OUT_BUFFER - batch->len ? stream->len : HTTP_OUT_BUFFER - batch->len;
-    put(batch, stream->buf, len);
-    stream->len -= len;
-    memmove(stream->buf, stream->buf + len, stream->len);
+    len = stream->len < room(batch) ? stream->len : room(batch);
+    if (len > 0) {
+        batch->end = put(batch->end, stream->buf, len);
+        stream->len -= len;
+        memmove(stream->buf, stream->buf + len, stream->len);
+    }
     if (stream->len > 0 || !stream->ended)
         return false;
     answered(conn, batch, req->response->status);
@@ -202,12 +208,14 @@ static bool gather(http_conn_t *conn, batch_t *batch)
         if (req->answered) {
             if (!gather_response(conn, req, batch) || batch->large != NULL)
                 return true;
-        } else if (req->stream == NULL || !gather_stream(conn, req, batch)) {
+        } else if (req->stream == NULL) {
             return false;
+        } else if (!gather_stream(conn, req, batch)) {
+            return req->stream->len > 0;
         }
     }
     if (conn->continue_due && fits(batch, HTTP_HEAD_MAX)) {
-        PUT_LITERAL(batch, "HTTP/1.1 100 Continue\r\n\r\n");
+        batch->end = PUT_LITERAL(batch->end, "HTTP/1.1 100 Continue\r\n\r\n");
         conn->continue_due = false;
     }
     return false;
@@ -260,9 +268,9 @@ static void on_written(uv_write_t *write, int status)
 
 static void write_batch(http_conn_t *conn, batch_t *batch)
 {
-    uv_buf_t bufs[2] = {uv_buf_init(batch->buf, (unsigned)batch->len)};
+    size_t   total = (size_t)(batch->end - batch->buf);
+    uv_buf_t bufs[2] = {uv_buf_init(batch->buf, (unsigned)total)};
     unsigned count = 1;
-    size_t   total = batch->len;
     int      sent;
 
     if (batch->large != NULL) {
@@ -288,10 +296,10 @@ void http_output_flush(http_conn_t *conn)
     bool more = true;
 
     while (more && conn->output == NULL && conn->state < HTTP_CONN_LINGERING) {
-        batch_t batch = {.buf = conn->server->out_buf};
+        batch_t batch = {.buf = conn->server->out_buf, .end = conn->server->out_buf};
 
         more = gather(conn, &batch);
-        if (batch.len == 0)
+        if (batch.end == batch.buf)
             break;
         write_batch(conn, &batch);
     }

@@ -143,13 +143,11 @@ http_request_t *http_request_list_pop(http_request_list_t *list)
 
 /* ---- Parts ----------------------------------------------------------------------------------- */
 
-int http_request_head_reserve(http_request_t *req, size_t len)
+int http_request_head_grow(http_request_t *req, size_t len)
 {
     size_t cap = req->head_cap;
     char  *head;
 
-    if (len <= cap - req->head_len)
-        return 0;
     while (cap - req->head_len < len)
         cap *= 2;
     head = realloc(req->head == req->inline_head ? NULL : req->head, cap);
@@ -159,15 +157,6 @@ int http_request_head_reserve(http_request_t *req, size_t len)
         memcpy(head, req->inline_head, req->head_len);
     req->head = head;
     req->head_cap = (uint32_t)cap;
-    return 0;
-}
-
-int http_request_head_append(http_request_t *req, const char *data, size_t len)
-{
-    if (http_request_head_reserve(req, len) != 0)
-        return UV_ENOMEM;
-    memcpy(req->head + req->head_len, data, len);
-    req->head_len += (uint32_t)len;
     return 0;
 }
 

@@ -7,27 +7,78 @@
 
 #include "common/http/internal.h"
 
+enum {
+    POOL_BLOCK = 256, /* bytes: a response struct, its type and a small body */
+    POOL_MAX = 2048,  /* blocks kept for reuse */
+};
+
+/* The free blocks of one HTTP thread, chained through their first word. */
+typedef struct {
+    void    *free;
+    unsigned count;
+} response_pool_t;
+
+/* That thread's only; NULL on every other. */
+static _Thread_local response_pool_t *pool;
+
+int http_response_pool_open(void)
+{
+    if (pool == NULL)
+        pool = calloc(1, sizeof *pool);
+    return pool == NULL ? UV_ENOMEM : 0;
+}
+
+void http_response_pool_close(void)
+{
+    void *block;
+
+    while (pool != NULL && (block = pool->free) != NULL) {
+        memcpy(&pool->free, block, sizeof pool->free);
+        free(block);
+    }
+    free(pool);
+    pool = NULL;
+}
+
+static void *pool_take(void)
+{
+    void *block;
+
+    if (pool == NULL || (block = pool->free) == NULL)
+        return malloc(POOL_BLOCK);
+    memcpy(&pool->free, block, sizeof pool->free);
+    pool->count--;
+    return block;
+}
+
+static void pool_give(void *block)
+{
+    if (pool == NULL || pool->count >= POOL_MAX) {
+        free(block);
+        return;
+    }
+    memcpy(block, &pool->free, sizeof pool->free);
+    pool->free = block;
+    pool->count++;
+}
+
 http_response_t *http_response_new(int status, const char *content_type, const void *body,
                                    size_t len)
 {
     size_t           type_len = content_type == NULL ? 0 : strlen(content_type);
-    http_response_t *resp;
+    size_t           size = sizeof(http_response_t) + type_len + len;
+    http_response_t *resp = size <= POOL_BLOCK ? pool_take() : malloc(size);
 
-    if (type_len > UINT8_MAX)
-        type_len = 0;
-    resp = malloc(sizeof *resp + type_len + len);
     if (resp == NULL)
         return NULL;
-    resp->status = status;
-    resp->chunked = false;
-    resp->fields = NULL;
-    resp->fields_len = 0;
-    resp->type_len = (uint16_t)type_len;
-    resp->body_len = len;
-    if (type_len > 0)
-        memcpy(resp->data, content_type, type_len);
+    *resp = (http_response_t){.status = status,
+                              .pooled = size <= POOL_BLOCK,
+                              .type_len = (uint16_t)(type_len > UINT8_MAX ? 0 : type_len),
+                              .body_len = len};
+    if (resp->type_len > 0)
+        memcpy(resp->data, content_type, resp->type_len);
     if (len > 0)
-        memcpy(resp->data + type_len, body, len);
+        memcpy(resp->data + resp->type_len, body, len);
     return resp;
 }
 
@@ -36,7 +87,10 @@ void http_response_free(http_response_t *resp)
     if (resp == NULL)
         return;
     free(resp->fields);
-    free(resp);
+    if (resp->pooled)
+        pool_give(resp);
+    else
+        free(resp);
 }
 
 int http_response_status(const http_response_t *resp)

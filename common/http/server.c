@@ -67,7 +67,8 @@ int http_server_open(http_server_t **out, uv_loop_t *loop, const http_options_t 
     if (server == NULL)
         return UV_ENOMEM;
     server->pool = http_pool_new();
-    if (server->pool == NULL) {
+    if (server->pool == NULL || http_response_pool_open() != 0) {
+        free(server->pool);
         free(server);
         return UV_ENOMEM;
     }
@@ -365,6 +366,7 @@ void http_server_close(http_server_t *server)
 
     assert(server->conn_count == 0);
     http_pool_close(server->pool);
+    http_response_pool_close();
     for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++) {
         if (uv_is_closing(handles[i]))
             continue;
