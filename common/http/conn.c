@@ -113,6 +113,7 @@ static void abandon_oldest(http_conn_t *conn, uint64_t *counter)
 {
     http_server_t  *server = conn->server;
     http_request_t *req = unlink_oldest(conn);
+    bool            lent = req->lent; /* if so, it may be given back and freed below */
 
     ++*counter;
     atomic_store_explicit(&req->abandoned, true, memory_order_relaxed);
@@ -120,7 +121,8 @@ static void abandon_oldest(http_conn_t *conn, uint64_t *counter)
         http_stream_abandon(req);
     else if (req->dispatched && !req->answered && server->events.on_client_gone != NULL)
         server->events.on_client_gone(server->owner, req);
-    http_request_unref(req);
+    if (!lent)
+        http_request_unref(req);
 }
 
 void http_conn_pop(http_conn_t *conn)
@@ -130,7 +132,8 @@ void http_conn_pop(http_conn_t *conn)
     conn->since_ms = http_now(conn->server);
     while (req->close_after && conn->in_flight > 0) /* it had to be the last after all */
         abandon_oldest(conn, &conn->server->stats.abandoned);
-    http_request_unref(req);
+    if (!req->lent)
+        http_request_unref(req);
 }
 
 void http_conn_mark_dirty(http_conn_t *conn)

@@ -6,9 +6,9 @@
  *   2. the check callback hands the whole list to `on_ready`, once;
  *   3. all answers that are due go out, one write per connection.
  *
- * Ownership. A request is counted. The connection keeps one reference until the request is
- * answered or its client is gone; whoever takes the request from the ready list gets a second one
- * and gives it up with http_respond_transfer(). Every other holder takes its own.
+ * Ownership. A request is counted, and one reference travels with it: from the parser to whoever
+ * takes it off the ready list, back with http_respond_transfer(), to the connection until the answer
+ * is written. Every other holder, such as a Python object that shows the request, takes its own.
  *
  * Threads. Every function runs on the HTTP thread, the one that runs the server's loop, unless its
  * comment says "any". There are no locks in here: what crosses threads is a counter or a flag.
@@ -114,7 +114,7 @@ struct http_request {
     uint32_t        parsed_at_ms;   /* uv_now(), truncated */
     uint16_t        early_status;   /* what the server itself has to say, such as 404; 0: nothing */
     bool            answered;       /* `response` is the answer, waiting for its place in line */
-    bool            counted;        /* in the server's number in flight */
+    bool            lent;           /* a handler has the travelling reference: in flight */
     bool            dispatched;     /* the lab has it, or had it */
     bool            close_after;    /* the connection closes after this answer */
 

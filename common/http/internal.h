@@ -142,7 +142,7 @@ struct http_conn {
     http_server_t  *server;
     http_conn_t    *prev, *next;       /* in server->conns */
     http_conn_t    *dirty_next;        /* in server->dirty */
-    http_request_t *pipeline_head;     /* oldest unanswered request; one reference each */
+    http_request_t *pipeline_head;     /* oldest unanswered; the references that aren't lent */
     http_request_t *pipeline_tail;
     http_request_t *parsing;           /* from its first byte to its last; one reference */
     http_output_t  *output;            /* a write under way */
@@ -207,6 +207,11 @@ static inline uint32_t http_now(const http_server_t *server)
 /* server.c */
 void http_server_conn_closed(http_server_t *server); /* a connection's memory is about to go */
 void http_server_dispatch(http_server_t *server, http_request_t *req); /* complete, its turn */
+/*
+ * A handler gives the travelling reference back: to the connection, or to nobody if that is gone.
+ * Returns false if no answer is wanted: the client is gone (then `req` may be too), or was told 504.
+ */
+bool http_request_return(http_request_t *req);
 
 /* conn.c */
 void http_conn_accept(http_server_t *server); /* takes one from the listener */

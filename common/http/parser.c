@@ -259,16 +259,16 @@ static int parse_target(http_request_t *req)
     return 0;
 }
 
-/* RFC 9112, 3.2: a Host value is "host[:port]". Cheap, since every request passes: it holds none of
- * the characters that delimit the parts of a URI around it, and no list. */
+/* RFC 9112, 3.2: a Host value is "host[:port]": none of the characters that delimit the parts of a
+ * URI around it, no blank and no list. A table, since every request passes here. */
 static bool host_valid(http_slice_t host)
 {
-    for (size_t i = 0; i < host.len; i++) {
-        char c = host.data[i];
+    static const bool refused[256] = {[0 ... ' '] = true, ['/'] = true,  ['?'] = true, ['#'] = true,
+                                      ['@'] = true,       ['\\'] = true, [','] = true, [0x7f] = true};
 
-        if (c <= ' ' || c == '/' || c == '?' || c == '#' || c == '@' || c == ',' || c == '\\')
+    for (size_t i = 0; i < host.len; i++)
+        if (refused[(unsigned char)host.data[i]])
             return false;
-    }
     return true;
 }
 

@@ -208,27 +208,34 @@ void http_server_dispatch(http_server_t *server, http_request_t *req)
         return;
     }
     server->in_flight++;
-    req->counted = true;
-    http_request_ref(req);
+    req->lent = true;
     if (req->route->native != NULL)
         req->route->native(req->route->arg, req);
     else
         http_request_list_push(&server->ready, req);
 }
 
+bool http_request_return(http_request_t *req)
+{
+    bool wanted = req->conn != NULL && !req->answered;
+
+    assert(req->lent);
+    req->lent = false;
+    req->server->in_flight--;
+    if (req->conn == NULL)
+        http_request_unref(req);
+    return wanted;
+}
+
 void http_respond_transfer(http_request_t *req, http_response_t *resp)
 {
-    if (req->counted)
-        req->server->in_flight--;
-    req->counted = false;
-    if (req->conn == NULL || req->answered) { /* the client is gone, or was told 504 */
+    if (!http_request_return(req)) {
         http_response_free(resp);
-    } else {
-        req->response = resp;
-        req->answered = true;
-        http_conn_mark_dirty(req->conn);
+        return;
     }
-    http_request_unref(req);
+    req->response = resp;
+    req->answered = true;
+    http_conn_mark_dirty(req->conn);
 }
 
 /* Hand over what is complete, but for those whose client has left within this very turn. */

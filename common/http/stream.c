@@ -32,9 +32,7 @@ int http_stream_begin(http_request_t *req, http_response_t *resp, void (*on_room
     stream->arg = arg;
     resp->chunked = stream->chunked;
     req->stream = stream;
-    if (req->conn != NULL && req->answered) /* the request timed out and has its answer */
-        req->conn = NULL;
-    if (req->conn == NULL)
+    if (req->conn == NULL || req->answered) /* the client is gone, or was told 504 */
         return 0;
     if (!stream->chunked) { /* its end is the connection's end (RFC 9112, 6.3) */
         req->close_after = true;
@@ -73,7 +71,7 @@ int http_stream_write(http_request_t *req, const void *data, size_t len)
     char           size[20];
     int            size_len;
 
-    if (req->conn == NULL)
+    if (req->conn == NULL || req->answered)
         return UV_ECANCELED;
     if (len == 0 || stream->mute) /* an empty chunk would end the body */
         return 0;
@@ -98,20 +96,17 @@ void http_stream_end(http_request_t *req)
     http_stream_t *stream = req->stream;
 
     stream->on_room = NULL;
-    if (req->conn != NULL) {
-        stream->ended = true;
-        if (stream->chunked && !stream->mute) {
-            if (reserve(stream, 5) == 0)
-                append(stream, "0\r\n\r\n", 5);
-            else
-                http_conn_gone(req->conn); /* a body without an end is no answer */
+    if (!http_request_return(req))
+        return;
+    stream->ended = true;
+    if (stream->chunked && !stream->mute) {
+        if (reserve(stream, 5) != 0) {
+            http_conn_gone(req->conn); /* a body without an end is no answer */
+            return;
         }
-        if (req->conn != NULL)
-            http_conn_mark_dirty(req->conn);
+        append(stream, "0\r\n\r\n", 5);
     }
-    if (req->counted)
-        req->server->in_flight--;
-    http_request_unref(req);
+    http_conn_mark_dirty(req->conn);
 }
 
 void http_stream_sent(http_request_t *req)
