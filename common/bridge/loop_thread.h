@@ -15,7 +15,6 @@ typedef struct loop_thread {
     PyObject *loop;                 /* owned */
     PyObject *call_soon_threadsafe; /* owned: the loop's bound method, looked up once */
     PyObject *create_task;          /* owned: likewise; call it on the loop's own thread only */
-    PyObject *create_future;        /* owned: likewise */
 
     /* The starting thread only. */
     uv_thread_t thread;

@@ -102,18 +102,19 @@ struct http_request {
 
     /* The owner's: HTTP thread -> lab -> (completion) -> HTTP thread. */
     http_request_t  *next;          /* in the one list that it is on */
-    http_response_t *response;      /* on its way back; owned */
+    http_response_t *result;        /* on its way back through a queue; owned */
     void            *lab_data;      /* the lab's own */
 
     /* HTTP thread only. */
     http_server_t  *server;         /* borrowed */
     http_conn_t    *conn;           /* NULL once written or abandoned: an answer is then dropped */
     const struct http_route *route; /* NULL: early_status is the answer */
+    http_response_t *response;      /* the answer, waiting for its place in line; owned */
     http_request_t *pipeline_next;  /* the next request of the same connection */
     http_stream_t  *stream;         /* set while an answer is streamed */
     uint32_t        parsed_at_ms;   /* uv_now(), truncated */
     uint16_t        early_status;   /* what the server itself has to say, such as 404; 0: nothing */
-    bool            answered;       /* `response` is the answer, waiting for its place in line */
+    bool            answered;       /* `response` is set (NULL: there was no memory for one) */
     bool            lent;           /* a handler has the travelling reference: in flight */
     bool            dispatched;     /* the lab has it, or had it */
     bool            close_after;    /* the connection closes after this answer */

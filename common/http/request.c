@@ -35,8 +35,8 @@ static void request_drop_buffers(http_request_t *req)
     if (req->fields != req->inline_fields)
         free(req->fields);
     free(req->body);
-    if (req->response != NULL)
-        http_response_free(req->response);
+    http_response_free(req->result);
+    http_response_free(req->response);
     if (req->stream != NULL)
         http_stream_free(req->stream);
 }

@@ -1,0 +1,98 @@
+/*
+ * What the files of common/bridge share among themselves.
+ *
+ *   interpreter.c  starts and ends Python; thread states
+ *   module.c       the looplab module: its types, its state
+ *   app.c          looplab.App: what a student's module fills in
+ *   app_load.c     App -> bridge_app_t: checks, freezes, routes, hooks
+ *   request.c      looplab.Request         response.c  looplab.Response
+ *   convert.c      a handler's result or exception -> http_response_t
+ *   callable.c     a C function as a Python callable
+ *   loop_thread.c, completions.c, names.c
+ */
+#ifndef LOOPLAB_BRIDGE_INTERNAL_H
+#define LOOPLAB_BRIDGE_INTERNAL_H
+
+#include "common/bridge/bridge.h"
+#include "common/bridge/compat.h"
+
+/* The module's state: one per interpreter, filled once when the module is made, then read-only. */
+typedef struct {
+    PyTypeObject *app_type;       /* owned, as all of these */
+    PyTypeObject *decorator_type;
+    PyTypeObject *request_type;
+    PyTypeObject *response_type;
+    PyTypeObject *callable_type;
+    PyObject     *encode_json;    /* bound method: compact, not only ASCII */
+    PyObject     *decode_json;    /* json.loads */
+    PyObject     *parse_qsl;      /* urllib.parse.parse_qsl */
+    PyObject     *format_exception; /* traceback.format_exception */
+    PyObject     *cancelled_error;  /* asyncio.CancelledError */
+} bridge_state_t;
+
+struct bridge {
+    /* Set by bridge_open(), read-only afterwards: any thread. */
+    PyInterpreterState *interpreter;
+    PyObject           *module; /* owned: looplab */
+    bridge_state_t     *state;  /* the module's */
+    bool                debug;
+    bool                gil;
+};
+
+/* One route of a loaded app: http_request_t.route_arg. Read-only after bridge_app_load(). */
+typedef struct {
+    bridge_t     *bridge;  /* borrowed */
+    PyObject     *handler; /* owned */
+    http_method_t method;
+    char         *pattern; /* owned */
+    char         *where;   /* owned: "hello (async_app.py:12)" for messages */
+} bridge_route_t;
+
+static inline const bridge_route_t *bridge_route(const http_request_t *req)
+{
+    return req->route_arg;
+}
+
+static inline bridge_state_t *bridge_request_state(const http_request_t *req)
+{
+    return bridge_route(req)->bridge->state;
+}
+
+/* interpreter.c: ask again whether there is a GIL: an import may have turned it on. Attached. */
+void bridge_refresh_gil(bridge_t *bridge);
+
+/* module.c: what PyImport_AppendInittab() takes; the bridge's own access to the state */
+PyMODINIT_FUNC  PyInit_looplab(void);
+bridge_state_t *bridge_module_state(PyObject *module);
+bridge_state_t *bridge_type_state(PyTypeObject *type); /* of one of the module's types */
+
+/* The specs of the module's types, each in the file that implements it. */
+extern PyType_Spec bridge_app_spec, bridge_decorator_spec, bridge_request_spec, bridge_response_spec,
+    bridge_callable_spec;
+
+/* app.c: the lists behind a looplab.App, all borrowed; freezing refuses later additions. Attached. */
+PyObject *bridge_app_object_routes(PyObject *app);   /* of (method, pattern, handler) */
+PyObject *bridge_app_object_startup(PyObject *app);  /* of hooks */
+PyObject *bridge_app_object_shutdown(PyObject *app);
+void      bridge_app_object_freeze(PyObject *app);
+
+/* request.c: a looplab.Request with a reference of its own to `req`. New, or NULL. Attached. */
+PyObject *bridge_request_new(http_request_t *req);
+
+/* response.c: a looplab.Response's parts as a response; NULL with an exception set. Attached. */
+http_response_t *bridge_response_object_convert(bridge_state_t *state, PyObject *response);
+
+/*
+ * convert.c: `value` as the body of a response with `status`; `content_type` NULL: by its kind.
+ * NULL with an exception set: TypeError for a value that is none of str, bytes, dict and list.
+ */
+http_response_t *bridge_convert_body(bridge_state_t *state, PyObject *value, int status,
+                                     const char *content_type);
+
+/* Clear the exception that is set and return it as text, new; NULL if even that fails. Attached. */
+PyObject *bridge_take_traceback(bridge_state_t *state);
+
+/* Clear the exception that is set and log it under this headline. Attached. */
+void bridge_log_exception(bridge_state_t *state, const char *headline);
+
+#endif

@@ -1,0 +1,211 @@
+/*
+ * The interpreter: started isolated from the user's environment, ended after every other thread has
+ * given up its state. Runs on the HTTP thread, which is Python's main thread.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/bridge/internal.h"
+
+#ifndef PYTHON_EXECUTABLE
+#error "PYTHON_EXECUTABLE: the path of the python whose headers and library these are"
+#endif
+
+/* ---- Start ----------------------------------------------------------------------------------- */
+
+static int fail(PyStatus status)
+{
+    fprintf(stderr, "cannot start Python: %s\n", status.err_msg == NULL ? "unknown" : status.err_msg);
+    return -1;
+}
+
+/* UTF-8 whatever the locale; under sanitizers malloc(), so that they see Python's memory too. */
+static PyStatus preinitialize(const bridge_options_t *options)
+{
+    PyPreConfig config;
+
+    PyPreConfig_InitIsolatedConfig(&config);
+    config.utf8_mode = 1;
+#if defined(LOOPLAB_DEBUG) && !defined(Py_GIL_DISABLED)
+    config.allocator = PYMEM_ALLOCATOR_MALLOC;
+#endif
+    (void)options;
+    return Py_PreInitialize(&config);
+}
+
+static PyStatus initialize(const bridge_options_t *options)
+{
+    PyConfig config;
+    PyStatus status;
+
+    /* Ignores PYTHON* variables and the user's site-packages, leaves signals alone. */
+    PyConfig_InitIsolatedConfig(&config);
+    config.write_bytecode = 0;
+    config.faulthandler = options->debug;
+    /* Decides prefix and standard library; whatever python comes first on PATH has no say. */
+    status = PyConfig_SetBytesString(&config, &config.program_name, PYTHON_EXECUTABLE);
+    if (!PyStatus_Exception(status))
+        status = Py_InitializeFromConfig(&config);
+    PyConfig_Clear(&config);
+    return status;
+}
+
+/* The folder of bundled apps: beside this program or up to three folders above it. */
+static bool find_handlers(char *path, size_t size)
+{
+    size_t len = size - sizeof "/handlers/async_app.py";
+
+    if (uv_exepath(path, &len) != 0)
+        return false;
+    for (int level = 0; level < 4; level++) {
+        char *slash = strrchr(path, '/');
+
+        if (slash == NULL)
+            return false;
+        strcpy(slash, "/handlers/async_app.py");
+        if (access(path, R_OK) == 0) {
+            slash[strlen("/handlers")] = '\0';
+            return true;
+        }
+        *slash = '\0';
+    }
+    return false;
+}
+
+/* The working directory first, so that `--app mymodule:app` finds what lies there. */
+static int extend_path(void)
+{
+    char      cwd[4096], handlers[4096];
+    PyObject *path = PySys_GetObject("path"); /* borrowed */
+    PyObject *first = NULL, *last = NULL;
+    int       err = -1;
+
+    if (getcwd(cwd, sizeof cwd) == NULL)
+        strcpy(cwd, ".");
+    first = PyUnicode_DecodeFSDefault(cwd); /* new */
+    if (path == NULL || first == NULL || PyList_Insert(path, 0, first) != 0)
+        goto done;
+    if (find_handlers(handlers, sizeof handlers)) {
+        last = PyUnicode_DecodeFSDefault(handlers); /* new */
+        if (last == NULL || PyList_Append(path, last) != 0)
+            goto done;
+    }
+    err = 0;
+done:
+    Py_XDECREF(first);
+    Py_XDECREF(last);
+    return err;
+}
+
+static bool gil_enabled(void)
+{
+    bool      enabled = true;
+    PyObject *ask = PySys_GetObject("_is_gil_enabled"); /* borrowed; 3.13 and later */
+    PyObject *answer = ask == NULL ? NULL : PyObject_CallNoArgs(ask); /* new */
+
+    if (answer != NULL)
+        enabled = PyObject_IsTrue(answer) != 0;
+    Py_XDECREF(answer);
+    PyErr_Clear();
+    return enabled;
+}
+
+/* Attached. */
+static int prepare(bridge_t *bridge)
+{
+    bridge->interpreter = PyInterpreterState_Get();
+    if (extend_path() != 0)
+        return -1;
+    bridge->module = PyImport_ImportModule("looplab"); /* new */
+    if (bridge->module == NULL)
+        return -1;
+    bridge->state = bridge_module_state(bridge->module);
+    bridge->gil = gil_enabled();
+    return 0;
+}
+
+int bridge_open(bridge_t **out, const bridge_options_t *options, bridge_thread_t *main_thread)
+{
+    bridge_t *bridge = calloc(1, sizeof *bridge);
+    PyStatus  status;
+
+    if (bridge == NULL || PyImport_AppendInittab("looplab", PyInit_looplab) != 0) {
+        fprintf(stderr, "cannot start Python: no memory\n");
+        free(bridge);
+        return -1;
+    }
+    bridge->debug = options->debug;
+    status = preinitialize(options);
+    if (!PyStatus_Exception(status))
+        status = initialize(options);
+    if (PyStatus_Exception(status)) {
+        free(bridge);
+        return fail(status);
+    }
+    if (prepare(bridge) != 0) {
+        PyErr_Print();
+        Py_FinalizeEx();
+        free(bridge);
+        return -1;
+    }
+    main_thread->tstate = PyEval_SaveThread();
+    *out = bridge;
+    return 0;
+}
+
+void bridge_close(bridge_t *bridge, bridge_thread_t *main_thread)
+{
+    bridge_attach(main_thread);
+    Py_CLEAR(bridge->module);
+    Py_FinalizeEx();
+    main_thread->tstate = NULL;
+    free(bridge);
+}
+
+const char *bridge_python_version(void)
+{
+    static const char version[] = PY_VERSION; /* "3.11.2": header and library are of one build */
+
+    return version;
+}
+
+bool bridge_gil_enabled(const bridge_t *bridge)
+{
+    return bridge->gil;
+}
+
+void bridge_refresh_gil(bridge_t *bridge)
+{
+    bridge->gil = gil_enabled();
+}
+
+/* ---- Threads --------------------------------------------------------------------------------- */
+
+int bridge_thread_open(bridge_thread_t *thread, bridge_t *bridge)
+{
+    thread->tstate = PyThreadState_New(bridge->interpreter);
+    return thread->tstate == NULL ? -1 : 0;
+}
+
+void bridge_thread_close(bridge_thread_t *thread)
+{
+    bridge_attach(thread);
+    PyThreadState_Clear(thread->tstate);
+    PyThreadState_DeleteCurrent();
+    thread->tstate = NULL;
+}
+
+#ifdef LOOPLAB_DEBUG
+void bridge_assert_attached(const bridge_thread_t *thread, const char *where)
+{
+    PyThreadState *current = compat_current_thread();
+
+    if (current == thread->tstate && current != NULL)
+        return;
+    fprintf(stderr, "%s: attached as %p, but this thread's state is %p\n", where, (void *)current,
+            (void *)thread->tstate);
+    abort();
+}
+#endif
