@@ -1,0 +1,244 @@
+/*
+ * The option table and the checks on it. libpopt stores what it parses in a struct of plain numbers;
+ * take() then checks each against its range and copies it to where it belongs.
+ */
+#include "common/lab/options.h"
+
+#include <popt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What popt fills in: seconds as fractions, counts as int. */
+typedef struct {
+    char  *host, *app, *pin, *log_level, *bench;
+    int    port, backlog, max_connections, max_in_flight, pipeline_window;
+    int    max_request_line, max_header_bytes, max_headers, max_body, workers, debug;
+    double header_timeout, body_timeout, keepalive_timeout, write_timeout, request_timeout;
+    double drain_timeout;
+} raw_t;
+
+enum { VAL_VERSION = 1, VAL_HELP };
+
+static unsigned default_workers(void)
+{
+    uv_cpu_info_t *cpus;
+    int            count;
+
+    if (uv_cpu_info(&cpus, &count) != 0)
+        return 2;
+    uv_free_cpu_info(cpus, count);
+    return count < 1 ? 2 : 2 * (unsigned)count;
+}
+
+static void set_defaults(raw_t *raw, const lab_info_t *info)
+{
+    http_options_t http;
+
+    http_options_default(&http);
+    *raw = (raw_t){
+        .host = strdup("127.0.0.1"),
+        .app = strdup(info->default_app),
+        .log_level = strdup("info"),
+        .port = 8000,
+        .backlog = http.backlog,
+        .max_connections = (int)http.max_connections,
+        .max_in_flight = (int)http.max_in_flight,
+        .pipeline_window = (int)http.pipeline_window,
+        .max_request_line = (int)http.max_request_line,
+        .max_header_bytes = (int)http.max_header_bytes,
+        .max_headers = (int)http.max_headers,
+        .max_body = (int)http.max_body,
+        .workers = (int)default_workers(),
+        .header_timeout = http.header_timeout_ms / 1000.0,
+        .body_timeout = http.body_timeout_ms / 1000.0,
+        .keepalive_timeout = http.keepalive_timeout_ms / 1000.0,
+        .write_timeout = http.write_timeout_ms / 1000.0,
+        .request_timeout = http.request_timeout_ms / 1000.0,
+        .drain_timeout = 10,
+    };
+}
+
+/* ---- Checks ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *lab;
+    bool        failed; /* one complaint is enough */
+} checks_t;
+
+static long take(checks_t *checks, const char *option, long value, long min, long max)
+{
+    if (!checks->failed && (value < min || value > max)) {
+        fprintf(stderr, "%s: --%s: %ld is not in %ld..%ld\n", checks->lab, option, value, min, max);
+        checks->failed = true;
+    }
+    return value;
+}
+
+/* Seconds, at most a day, as milliseconds. `min_ms` is 1 where 0 would mean "at once". */
+static uint32_t take_ms(checks_t *checks, const char *option, double seconds, double min_seconds)
+{
+    if (!checks->failed && !(seconds >= min_seconds && seconds <= 86400)) {
+        fprintf(stderr, "%s: --%s: %g is not in %g..86400 seconds\n", checks->lab, option, seconds,
+                min_seconds);
+        checks->failed = true;
+    }
+    return checks->failed ? 0 : (uint32_t)(seconds * 1000 + 0.5);
+}
+
+static log_level_t take_log_level(checks_t *checks, const char *name)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+
+    for (int level = LOG_DEBUG; level <= LOG_ERROR; level++)
+        if (strcmp(names[level], name) == 0)
+            return (log_level_t)level;
+    if (!checks->failed)
+        fprintf(stderr, "%s: --log-level: %s is none of debug, info, warning, error\n", checks->lab,
+                name);
+    checks->failed = true;
+    return LOG_INFO;
+}
+
+static int take_bench(checks_t *checks, const char *seconds)
+{
+    char *end;
+    long  value;
+
+    if (seconds == NULL)
+        return 0;
+    value = *seconds == '\0' ? 5 : strtol(seconds, &end, 10);
+    if (*seconds != '\0' && *end != '\0') {
+        fprintf(stderr, "%s: --bench: %s is no whole number of seconds\n", checks->lab, seconds);
+        checks->failed = true;
+    }
+    return (int)take(checks, "bench", value, 1, 3600);
+}
+
+static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
+{
+    checks_t checks = {.lab = info->name};
+
+    *out = (lab_options_t){.host = raw->host, .app = raw->app, .pin = raw->pin, .debug = raw->debug};
+    out->port = (int)take(&checks, "port", raw->port, 0, 65535);
+    out->http.backlog = (int)take(&checks, "backlog", raw->backlog, 1, 65535);
+    out->http.max_connections =
+        (unsigned)take(&checks, "max-connections", raw->max_connections, 1, 1000000);
+    out->http.max_in_flight = (unsigned)take(&checks, "max-in-flight", raw->max_in_flight, 1, 1000000);
+    out->http.pipeline_window =
+        (unsigned)take(&checks, "pipeline-window", raw->pipeline_window, 1, 1024);
+    out->http.max_request_line =
+        (size_t)take(&checks, "max-request-line", raw->max_request_line, 64, 1 << 20);
+    out->http.max_header_bytes =
+        (size_t)take(&checks, "max-header-bytes", raw->max_header_bytes, 64, 1 << 20);
+    out->http.max_headers = (unsigned)take(&checks, "max-headers", raw->max_headers, 1, 10000);
+    out->http.max_body = (size_t)take(&checks, "max-body", raw->max_body, 0, 1 << 30);
+    out->http.header_timeout_ms = take_ms(&checks, "header-timeout", raw->header_timeout, 0.01);
+    out->http.body_timeout_ms = take_ms(&checks, "body-timeout", raw->body_timeout, 0.01);
+    out->http.keepalive_timeout_ms =
+        take_ms(&checks, "keepalive-timeout", raw->keepalive_timeout, 0.01);
+    out->http.write_timeout_ms = take_ms(&checks, "write-timeout", raw->write_timeout, 0.01);
+    out->http.request_timeout_ms = take_ms(&checks, "request-timeout", raw->request_timeout, 0);
+    out->drain_timeout_ms = take_ms(&checks, "drain-timeout", raw->drain_timeout, 0);
+    out->workers = (unsigned)take(&checks, "workers", raw->workers, 1, 256);
+    out->bench_seconds = take_bench(&checks, raw->bench);
+    out->log_level = take_log_level(&checks, raw->log_level);
+    return !checks.failed;
+}
+
+/* ---- Parsing --------------------------------------------------------------------------------- */
+
+/* Go through the command line. returns OPTIONS_RUN if all of it was understood */
+static options_result_t read_options(poptContext context, const char *lab)
+{
+    const char *stray;
+    int         val;
+
+    while ((val = poptGetNextOpt(context)) > 0) {
+        if (val == VAL_VERSION)
+            return OPTIONS_VERSION;
+        if (val == VAL_HELP) {
+            poptPrintHelp(context, stdout, 0);
+            return OPTIONS_HELP;
+        }
+    }
+    if (val < -1) {
+        fprintf(stderr, "%s: %s: %s; try --help\n", lab, poptBadOption(context, 0),
+                poptStrerror(val));
+        return OPTIONS_BAD;
+    }
+    stray = poptGetArg(context);
+    if (stray != NULL) {
+        fprintf(stderr, "%s: unexpected argument: %s; try --help\n", lab, stray);
+        return OPTIONS_BAD;
+    }
+    return OPTIONS_RUN;
+}
+
+#define SHOWN POPT_ARGFLAG_SHOW_DEFAULT
+#define INT(name, field, help, unit) {name, 0, POPT_ARG_INT | SHOWN, &raw.field, 0, help, unit}
+#define SECONDS(name, field, help) {name, 0, POPT_ARG_DOUBLE | SHOWN, &raw.field, 0, help, "SECONDS"}
+#define STRING(name, field, help, unit) \
+    {name, 0, POPT_ARG_STRING | SHOWN, &raw.field, 0, help, unit}
+#define GROUP(table, title) {NULL, 0, POPT_ARG_INCLUDE_TABLE, table, 0, title, NULL}
+
+options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
+                               const lab_info_t *info)
+{
+    raw_t             raw;
+    struct poptOption where[] = {
+        STRING("host", host, "numeric address to listen on", "ADDRESS"),
+        INT("port", port, "port to listen on; 0 picks a free one", "PORT"),
+        INT("backlog", backlog, "connections the kernel may queue", "COUNT"),
+        POPT_TABLEEND};
+    struct poptOption what[] = {
+        STRING("app", app, "the app to serve; looked for in the working directory first",
+               "MODULE:OBJECT"),
+        {"debug", 0, POPT_ARG_NONE, &raw.debug, 0, "asyncio's debug mode, Python's faulthandler", NULL},
+        STRING("log-level", log_level, "debug, info, warning or error", "LEVEL"),
+        POPT_TABLEEND};
+    struct poptOption limits[] = {
+        INT("max-connections", max_connections, "further ones wait in the backlog", "COUNT"),
+        INT("max-in-flight", max_in_flight, "requests; 503 beyond it", "COUNT"),
+        INT("pipeline-window", pipeline_window, "requests in flight per connection", "COUNT"),
+        INT("max-request-line", max_request_line, "414 beyond it", "BYTES"),
+        INT("max-header-bytes", max_header_bytes, "431 beyond it", "BYTES"),
+        INT("max-headers", max_headers, "431 beyond it", "COUNT"),
+        INT("max-body", max_body, "413 beyond it", "BYTES"),
+        SECONDS("header-timeout", header_timeout, "for a request's head; 408 beyond it"),
+        SECONDS("body-timeout", body_timeout, "for a request's body; 408 beyond it"),
+        SECONDS("keepalive-timeout", keepalive_timeout, "idle connections are closed after it"),
+        SECONDS("write-timeout", write_timeout, "clients that take no byte are dropped after it"),
+        SECONDS("request-timeout", request_timeout, "for a handler; 504 beyond it; 0: none"),
+        SECONDS("drain-timeout", drain_timeout, "for what is in flight when told to stop"),
+        POPT_TABLEEND};
+    struct poptOption workers[] = {
+        INT("workers", workers, "event-loop threads in the pool; default 2 per CPU", "COUNT"),
+        POPT_TABLEEND};
+    struct poptOption measure[] = {
+        {"bench", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &raw.bench, 0,
+         "load itself with wrk, print a row, exit; 5 seconds unless told", "SECONDS"},
+        {"pin", 0, POPT_ARG_STRING, &raw.pin, 0, "run on these CPUs only, such as 0 or 0,2-3", "CPUS"},
+        POPT_TABLEEND};
+    struct poptOption other[] = {
+        {"version", 0, POPT_ARG_NONE, NULL, VAL_VERSION, "versions of the lab's parts", NULL},
+        {"help", 0, POPT_ARG_NONE, NULL, VAL_HELP, "this text", NULL},
+        POPT_TABLEEND};
+    struct poptOption own[] = {GROUP(workers, "This lab's own:"), POPT_TABLEEND};
+    struct poptOption table[] = {
+        GROUP(where, "Where:"),       GROUP(what, "What:"),   GROUP(limits, "Limits:"),
+        GROUP(measure, "Measuring:"), GROUP(other, "Other:"), POPT_TABLEEND, POPT_TABLEEND};
+    poptContext      context;
+    options_result_t result;
+
+    set_defaults(&raw, info);
+    if (info->options & LAB_HAS_WORKERS)
+        table[5] = own[0];
+    context = poptGetContext(info->name, argc, argv, table, 0);
+    poptSetOtherOptionHelp(context, info->summary);
+    result = read_options(context, info->name);
+    poptFreeContext(context);
+    if (result == OPTIONS_RUN && !check(out, &raw, info))
+        result = OPTIONS_BAD;
+    return result;
+}

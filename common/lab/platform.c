@@ -1,0 +1,61 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* sched_setaffinity */
+#endif
+#include "common/lab/platform.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#ifdef __linux__
+#include <sched.h>
+
+/* A CPU's number; moves `*at` behind it. -1: there is none. */
+static long cpu_number(const char **at)
+{
+    char *end;
+    long  number = strtol(*at, &end, 10);
+
+    if (end == *at || **at < '0' || **at > '9' || number >= CPU_SETSIZE)
+        return -1;
+    *at = end;
+    return number;
+}
+
+static int parse_list(const char *at, cpu_set_t *set)
+{
+    CPU_ZERO(set);
+    do {
+        long first = cpu_number(&at), last = first;
+
+        if (first >= 0 && *at == '-') {
+            at++;
+            last = cpu_number(&at);
+        }
+        if (first < 0 || last < first)
+            return UV_EINVAL;
+        for (long cpu = first; cpu <= last; cpu++)
+            CPU_SET((size_t)cpu, set);
+    } while (*at++ == ',');
+    return at[-1] == '\0' ? 0 : UV_EINVAL;
+}
+
+int platform_pin(const char *cpus)
+{
+    cpu_set_t set;
+    int       err = parse_list(cpus, &set);
+
+    if (err != 0)
+        return err;
+    return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : uv_translate_sys_error(errno);
+}
+
+#else
+
+int platform_pin(const char *cpus)
+{
+    (void)cpus;
+    return UV_ENOTSUP;
+}
+
+#endif

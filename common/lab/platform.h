@@ -1,0 +1,14 @@
+/* What only some systems have, in one place: the rest builds wherever libuv and CPython do. */
+#ifndef LOOPLAB_PLATFORM_H
+#define LOOPLAB_PLATFORM_H
+
+#include <stdbool.h>
+
+/*
+ * Keep this process, and threads that it starts, on the CPUs of a list such as "0,2-3".
+ * returns 0; UV_EINVAL: not a list; UV_ENOTSUP: not on this system; or what the system says
+ * thread: the main one, before any other
+ */
+int platform_pin(const char *cpus);
+
+#endif
