@@ -14,7 +14,7 @@
 
 enum {
     GRACE_MS = 1000, /* after the drain time-out, for stopping loops and for the hooks */
-    STOP_WATCHDOG = 0, /* in the pipe, where signals' numbers go */
+    STOP_WATCHDOG = 0, /* in the pipe, among the numbers of signals */
 };
 
 /* The one global of the project: a signal handler gets no argument. Read end, write end. */
@@ -109,15 +109,9 @@ int signals_open(signals_t *self, uv_loop_t *loop, uint32_t drain_timeout_ms,
     return 0;
 }
 
-void signals_close_async(signals_t *self)
-{
-    if (!self->closed)
-        uv_close((uv_handle_t *)&self->async, NULL);
-    self->closed = true;
-}
-
 void signals_close(signals_t *self)
 {
     on_signal(STOP_WATCHDOG);
     uv_thread_join(&self->watchdog);
+    uv_close((uv_handle_t *)&self->async, NULL); /* only now: the watchdog sends to it */
 }

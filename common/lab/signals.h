@@ -21,17 +21,16 @@ typedef struct signals {
 
     /* HTTP thread only, but for uv_async_send(). */
     uv_async_t async;
-    bool       closed;
 } signals_t;
 
 /* Install the handlers and start the watchdog. thread: HTTP    returns 0 or libuv's error */
 int signals_open(signals_t *self, uv_loop_t *loop, uint32_t drain_timeout_ms,
                  void (*on_stop)(void *), void *owner);
 
-/* No signal arrives as on_stop any more; the watchdog still covers what follows. thread: HTTP */
-void signals_close_async(signals_t *self);
-
-/* The process reaches its end by itself: stop the watchdog and join it. thread: HTTP */
+/*
+ * The process reaches its end by itself: stop the watchdog, join it, close the async handle (the loop
+ * must run once more). Signals are without effect from here on. thread: HTTP
+ */
 void signals_close(signals_t *self);
 
 #endif

@@ -1,0 +1,313 @@
+/*
+ * A lab's life: options, interpreter, app, routes, server, signals, the lab itself; then the loop runs
+ * until the server has drained; then everything is closed in the reverse order. All on the HTTP
+ * thread, which is the process's main thread.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "common/lab/lab.h"
+#include "common/lab/native.h"
+#include "common/lab/options.h"
+#include "common/lab/platform.h"
+#include "common/lab/self_bench.h"
+#include "common/lab/signals.h"
+
+static void on_ready(void *owner, http_request_list_t *ready);
+static void on_client_gone(void *owner, http_request_t *req);
+static void on_completions(void *owner);
+static void on_stop(void *owner);
+static void on_bench_done(void *owner, int status);
+static void on_drained(void *owner);
+
+/* The program; the HTTP thread's. What isn't open yet is NULL or false. */
+typedef struct {
+    const lab_info_t *info;
+    lab_options_t     options;
+    uv_loop_t         loop;
+    bridge_t         *bridge;
+    bridge_thread_t   python;
+    bridge_app_t     *app;
+    http_router_t    *router;
+    http_server_t    *server;
+    completions_t     completions;
+    bool              completions_open, signals_open;
+    signals_t         signals;
+    lab_t            *lab;
+    self_bench_t     *bench;
+    char              url[96];
+    uint64_t          started_ns;
+    int               status;
+} program_t;
+
+/* ---- Events ---------------------------------------------------------------------------------- */
+
+static void on_ready(void *owner, http_request_list_t *ready)
+{
+    lab_on_ready(((program_t *)owner)->lab, ready);
+}
+
+static void on_client_gone(void *owner, http_request_t *req)
+{
+    lab_on_client_gone(((program_t *)owner)->lab, req);
+}
+
+static void on_completions(void *owner)
+{
+    lab_on_completions(((program_t *)owner)->lab);
+}
+
+/* A signal. */
+static void on_stop(void *owner)
+{
+    program_t *program = owner;
+
+    fprintf(stderr, "stopping: %u requests in flight get their answers, for at most %g seconds; "
+                    "once more to stop at once\n",
+            http_server_in_flight(program->server), program->options.drain_timeout_ms / 1000.0);
+    self_bench_stop(program->bench);
+    http_server_drain(program->server, program->options.drain_timeout_ms);
+}
+
+static void on_bench_done(void *owner, int status)
+{
+    program_t *program = owner;
+
+    program->status = status;
+    http_server_drain(program->server, program->options.drain_timeout_ms);
+}
+
+static void on_drained(void *owner)
+{
+    uv_stop(&((program_t *)owner)->loop);
+}
+
+/* ---- Start ----------------------------------------------------------------------------------- */
+
+static int open_python(program_t *program)
+{
+    bridge_options_t options = {.debug = program->options.debug};
+    int              err;
+
+    if (bridge_open(&program->bridge, &options, &program->python) != 0)
+        return -1;
+    bridge_attach(&program->python);
+    err = bridge_app_load(program->bridge, program->options.app, program->info->handlers,
+                          &program->app);
+    bridge_detach(&program->python);
+    return err;
+}
+
+static int open_server(program_t *program)
+{
+    static const http_events_t events = {
+        .on_ready = on_ready, .on_client_gone = on_client_gone, .on_drained = on_drained};
+    int err = UV_ENOMEM;
+
+    program->router = http_router_new();
+    if (program->router != NULL)
+        err = native_add_routes(program->router, &program->loop);
+    if (err == 0 && bridge_app_add_routes(program->app, program->router) != 0)
+        return -1;
+    if (err == 0)
+        err = http_server_open(&program->server, &program->loop, &program->options.http,
+                               program->router, &events, program);
+    if (err == 0)
+        err = completions_open(&program->completions, &program->loop, on_completions, program);
+    program->completions_open = err == 0;
+    if (err == 0)
+        err = signals_open(&program->signals, &program->loop, program->options.drain_timeout_ms,
+                           on_stop, program);
+    program->signals_open = err == 0;
+    if (err != 0)
+        fprintf(stderr, "%s: cannot start: %s\n", program->info->name, uv_strerror(err));
+    return err;
+}
+
+static int open_lab(program_t *program)
+{
+    lab_context_t context = {
+        .bridge = program->bridge,
+        .app = program->app,
+        .http_thread = &program->python,
+        .completions = &program->completions,
+        .workers = program->options.workers,
+    };
+
+    if (lab_open(&program->lab, &context) == 0)
+        return 0;
+    fprintf(stderr, "%s: cannot start (see above)\n", program->info->name);
+    return -1;
+}
+
+static int listen_on(program_t *program)
+{
+    const lab_options_t *options = &program->options;
+    int err = http_server_listen(program->server, options->host, options->port, false);
+
+    if (err == 0)
+        return 0;
+    if (err == UV_EADDRINUSE)
+        fprintf(stderr, "%s: port %d of %s is in use: stop what listens there (ss -ltnp shows it), or "
+                        "choose another with --port\n",
+                program->info->name, options->port, options->host);
+    else if (err == UV_EINVAL)
+        fprintf(stderr, "%s: --host: %s is no numeric address such as 127.0.0.1 or ::1\n",
+                program->info->name, options->host);
+    else
+        fprintf(stderr, "%s: cannot listen on %s port %d: %s\n", program->info->name, options->host,
+                options->port, uv_strerror(err));
+    return err;
+}
+
+static bool is_loopback(const char *host)
+{
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+}
+
+/* What runs here; then the line that others wait for. */
+static void print_banner(program_t *program)
+{
+    const lab_options_t *options = &program->options;
+    bool                 six = strchr(options->host, ':') != NULL;
+
+    snprintf(program->url, sizeof program->url, "http://%s%s%s:%d", six ? "[" : "", options->host,
+             six ? "]" : "", http_server_port(program->server));
+    printf("%s: %s\n", program->info->name, program->info->summary);
+    printf("Python %s (%s), app %s", bridge_python_version(),
+           bridge_gil_enabled(program->bridge) ? "GIL" : "free-threaded", options->app);
+    if (program->info->options & LAB_HAS_WORKERS)
+        printf(", %u workers", options->workers);
+    printf("\nlistening on %s\n", program->url);
+    fflush(stdout);
+    if (!is_loopback(options->host))
+        log_message(LOG_WARNING, "%s can be reached from other machines: there is no TLS, and this is "
+                                 "a lab", options->host);
+}
+
+static int start_bench(program_t *program)
+{
+    if (program->options.bench_seconds == 0)
+        return 0;
+    return self_bench_start(&program->bench, &program->loop, program->info->name, program->url,
+                            program->options.bench_seconds, on_bench_done, program);
+}
+
+static int start(program_t *program)
+{
+    if (open_python(program) != 0 || open_server(program) != 0 || open_lab(program) != 0 ||
+        listen_on(program) != 0)
+        return -1;
+    program->started_ns = uv_hrtime();
+    print_banner(program);
+    if (start_bench(program) == 0)
+        return 0;
+    http_server_drain(program->server, 0);
+    uv_run(&program->loop, UV_RUN_DEFAULT);
+    return -1;
+}
+
+/* ---- End ------------------------------------------------------------------------------------- */
+
+static void print_summary(const program_t *program, const http_stats_t *stats)
+{
+    double        seconds = (double)(uv_hrtime() - program->started_ns) / 1e9, cpu;
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+          (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    printf("served for %.1f s: %llu connections, %llu requests\n", seconds,
+           (unsigned long long)stats->connections, (unsigned long long)stats->parsed);
+    printf("  answered %llu (", (unsigned long long)stats->answered);
+    for (int class = 2; class <= 5; class++)
+        printf("%dxx: %llu%s", class, (unsigned long long)stats->answered_by_class[class],
+               class < 5 ? ", " : "");
+    printf("), client left %llu, cut off %llu\n", (unsigned long long)stats->abandoned,
+           (unsigned long long)stats->cut_off);
+    printf("  CPU %.2f us per request, start included; at most %ld MiB of memory\n",
+           stats->parsed == 0 ? 0 : cpu / (double)stats->parsed, usage.ru_maxrss / 1024);
+}
+
+/* Close what is open, in the reverse order of opening. */
+static void finish(program_t *program)
+{
+    if (program->lab != NULL)
+        lab_close(program->lab);
+    if (program->signals_open)
+        signals_close(&program->signals);
+    if (program->completions_open)
+        completions_close(&program->completions);
+    if (program->server != NULL)
+        http_server_close(program->server);
+    uv_run(&program->loop, UV_RUN_DEFAULT); /* close callbacks */
+    self_bench_free(program->bench);
+    uv_loop_close(&program->loop);
+    http_router_free(program->router);
+    if (program->bridge == NULL)
+        return;
+    bridge_attach(&program->python);
+    bridge_app_free(program->app);
+    bridge_detach(&program->python);
+    bridge_close(program->bridge, &program->python);
+}
+
+static void serve(program_t *program)
+{
+    http_stats_t stats;
+
+    uv_run(&program->loop, UV_RUN_DEFAULT); /* until on_drained() */
+    stats = *http_server_stats(program->server);
+    finish(program);
+    print_summary(program, &stats);
+    if (stats.cut_off > 0)
+        program->status = 3;
+}
+
+static void print_version(const lab_info_t *info)
+{
+#ifdef Py_GIL_DISABLED
+    const char *build = "free-threaded";
+#else
+    const char *build = "GIL";
+#endif
+
+    printf("%s\nPython %s (%s)\nlibuv %s\nllhttp %s\n", info->name, bridge_python_version(), build,
+           uv_version_string(), http_parser_version());
+}
+
+static int pin(const program_t *program)
+{
+    int err = program->options.pin == NULL ? 0 : platform_pin(program->options.pin);
+
+    if (err != 0)
+        fprintf(stderr, "%s: --pin: %s: %s\n", program->info->name, program->options.pin,
+                err == UV_EINVAL ? "expected CPUs such as 0 or 0,2-3 that this machine has"
+                                 : uv_strerror(err));
+    return err;
+}
+
+int lab_main(int argc, char **argv, const lab_info_t *info)
+{
+    program_t program = {.info = info};
+
+    switch (options_parse(&program.options, argc, (const char **)argv, info)) {
+    case OPTIONS_HELP: return 0;
+    case OPTIONS_VERSION: print_version(info); return 0;
+    case OPTIONS_BAD: return 2;
+    case OPTIONS_RUN: break;
+    }
+    log_set_level(program.options.log_level);
+    if (pin(&program) != 0)
+        return 2;
+    if (uv_loop_init(&program.loop) != 0)
+        return 1;
+    if (start(&program) != 0) {
+        finish(&program);
+        return 1;
+    }
+    serve(&program);
+    return program.status;
+}
