@@ -1,0 +1,327 @@
+# Loop Lab. `make help` lists what there is; everything that is made lands in build/.
+#
+#   build/http/            objects of what knows nothing of Python, unit_http, floor
+#   build/cpython-311/     the labs and what else embeds that Python; named after its ABI, so that
+#                          two interpreters' builds live side by side
+#   build/*-debug, build/*-san-address-undefined       the same with DEBUG=1 or SAN=...
+#   build/config/          what tools/config_mk found out about this machine
+#   build/deps/            what tools/deps.sh has fetched, if anything
+
+# ---- Variables to set on the command line ----------------------------------------------------------
+
+## V=1                    show whole commands
+## WERROR=1               warnings are errors
+## DEBUG=1                no optimisation, thread assertions on
+## SAN=address,undefined  with sanitizers (any list the compiler knows), thread assertions on
+## PYTHON_CONFIG=FILE     embed the Python of this python3-config (/usr/bin/python3-config)
+## LLHTTP_PREFIX=DIR      use the llhttp in DIR/include and DIR/lib
+## DEPS=0                 don't look for missing dependencies, don't install any
+## TEST_FILTER='suite/*'  run only these tests
+## FULL=1, QUICK=1        `make reproduce` at length (for the record), or just to see that it runs
+## ARGS='...'             more options for the script behind reproduce, measure, bench-peers
+PYTHON_CONFIG ?= /usr/bin/python3-config
+LLHTTP_PREFIX ?=
+TEST_FILTER ?=
+DEPS ?= 1
+export PYTHON_CONFIG LLHTTP_PREFIX TEST_FILTER
+
+# The driver of the experiment, the tests in Python: the distribution's, whatever comes first on PATH.
+PYTHON := /usr/bin/python3
+CLANG_FORMAT ?= $(or $(shell command -v clang-format-14),clang-format)
+
+# A variable set to 0 is off.
+on = $(filter-out 0,$(1))
+
+# ---- Sources ---------------------------------------------------------------------------------------
+# `make` notices a new file only once it stands here. Include paths start at the repository's root.
+
+LOG_SRC = common/log/log.c
+
+HTTP_SRC = \
+    common/http/answers.c \
+    common/http/conn.c \
+    common/http/output.c \
+    common/http/parser.c \
+    common/http/request.c \
+    common/http/response.c \
+    common/http/router.c \
+    common/http/server.c \
+    common/http/stream.c
+
+BRIDGE_SRC = \
+    common/bridge/app.c \
+    common/bridge/app_load.c \
+    common/bridge/callable.c \
+    common/bridge/completions.c \
+    common/bridge/convert.c \
+    common/bridge/interpreter.c \
+    common/bridge/loop_thread.c \
+    common/bridge/module.c \
+    common/bridge/names.c \
+    common/bridge/request.c \
+    common/bridge/response.c
+
+LAB_SRC = \
+    common/lab/lab_main.c \
+    common/lab/native.c \
+    common/lab/options.c \
+    common/lab/platform.c \
+    common/lab/self_bench.c \
+    common/lab/signals.c
+
+LABS = lab1 lab2 lab3
+LAB1_SRC = lab1_single_loop/main.c lab1_single_loop/dispatch.c
+LAB2_SRC = lab2_threadpool/main.c lab2_threadpool/dispatch.c
+LAB3_SRC = lab3_sync_handlers/main.c lab3_sync_handlers/dispatch.c
+
+FLOOR_SRC = $(wildcard bench/floor.c)
+
+UNIT_HTTP_SRC   = $(wildcard tests/unit/http/*.c tests/unit/log/*.c)
+UNIT_BRIDGE_SRC = $(wildcard tests/unit/bridge/*.c)
+UNIT_LAB_SRC    = $(wildcard tests/unit/lab/*.c)
+INTEGRATION_SRC = $(wildcard tests/integration/*.c)
+SUPPORT_SRC     = $(wildcard tests/support/*.c)
+
+# What is compiled without Python's headers, and what with them.
+PLAIN_SRC = $(LOG_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(UNIT_HTTP_SRC) $(INTEGRATION_SRC) $(SUPPORT_SRC)
+PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) \
+         $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC)
+
+# ---- This machine ----------------------------------------------------------------------------------
+# Where things are is known only once they are installed. So it stands in a makefile of its own, one
+# for each choice of Python and llhttp; make remakes it by the rule below before anything else and,
+# if it has changed, starts over. Commands that compile nothing don't need it and install nothing.
+
+COMPILES_NOTHING = help deps clean distclean format format-check
+DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
+GOALS := $(or $(MAKECMDGOALS),all)
+CONFIG := build/config/$(subst /,_,$(PYTHON_CONFIG)@$(LLHTTP_PREFIX)).mk
+
+.DEFAULT_GOAL := all
+ifneq ($(filter-out $(COMPILES_NOTHING),$(GOALS)),)
+  ifeq ($(DRY_RUN),)
+    include $(CONFIG)
+  else
+    -include $(wildcard $(CONFIG))
+  endif
+endif
+
+$(CONFIG): FORCE
+	@$(if $(call on,$(DEPS)),tools/deps.sh)
+	@mkdir -p $(@D)
+	@tools/config_mk >$@.$$$$ && { cmp -s $@.$$$$ $@ || mv $@.$$$$ $@; }; \
+	    status=$$?; rm -f $@.$$$$; exit $$status
+
+# ---- Flags -----------------------------------------------------------------------------------------
+# CC, CFLAGS, CPPFLAGS and LDFLAGS from the command line or the environment are respected.
+
+ifeq ($(origin CC),default)
+  CC = gcc
+endif
+comma := ,
+VARIANT := $(if $(SAN),-san-$(subst $(comma),-,$(SAN)))$(if $(call on,$(DEBUG)),-debug)
+PLAIN := build/http$(VARIANT)
+PY    := build/$(or $(PY_ABI),python)$(VARIANT)
+BIN   := $(PY)/bin
+
+ifneq ($(call on,$(DEBUG)),)
+  CFLAGS ?= -O0 -g3
+else ifneq ($(SAN),)
+  CFLAGS ?= -O1 -g
+else
+  CFLAGS ?= -O2 -g
+  HARDENING = -D_FORTIFY_SOURCE=2
+endif
+ifneq ($(SAN),)
+  SANITIZE = -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+HARDENING += -fstack-protector-strong $(if $(filter x86_64 i%86,$(shell uname -m)),-fcf-protection)
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+           $(if $(call on,$(WERROR)),-Werror)
+
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. -fPIE -pthread $(WARNINGS) $(HARDENING) $(SANITIZE) \
+             $(if $(SAN)$(call on,$(DEBUG)),-DLOOPLAB_DEBUG=1) $(UV_CPPFLAGS) $(LLHTTP_CPPFLAGS) \
+             $(CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
+
+PLAIN_CFLAGS = $(ALL_CFLAGS)
+PY_CFLAGS    = $(ALL_CFLAGS) $(PY_CPPFLAGS) $(POPT_CPPFLAGS)
+
+# What one file needs on top.
+FLAGS_common/bridge/interpreter.c = -DPYTHON_EXECUTABLE='"$(PY_EXECUTABLE)"' \
+    -DPYTHON_ABI='"$(PY_ABI)"' -DLOOPLAB_ROOT='"$(CURDIR)"'
+test_flags = $(if $(filter tests/%,$(1)),$(CRITERION_CPPFLAGS))
+file_flags = $(call test_flags,$(1)) $(FLAGS_$(1))
+
+# ---- Objects ---------------------------------------------------------------------------------------
+
+Q := $(if $(call on,$(V)),,@)
+say = @$(if $(call on,$(V)),:,printf '  %-4s %s\n') $(1) $(2)
+plain = $(patsubst %.c,$(PLAIN)/%.o,$(1))
+py    = $(patsubst %.c,$(PY)/%.o,$(1))
+
+$(PLAIN)/%.o: %.c $(PLAIN)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PLAIN_CFLAGS) $(call file_flags,$<) -MMD -MP -c -o $@ $<
+
+$(PY)/%.o: %.c $(PY)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PY_CFLAGS) $(call file_flags,$<) -MMD -MP -c -o $@ $<
+
+# Other flags or another compiler than last time: all of that folder's objects are made again.
+write_if_changed = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(strip $(1)))' | cmp -s - $@ || \
+    printf '%s\n' '$(subst ','\'',$(strip $(1)))' >$@
+$(PLAIN)/flags: FORCE
+	$(call write_if_changed,$(CC) $(PLAIN_CFLAGS) $(ALL_LDFLAGS) $(LLHTTP_LIBS))
+$(PY)/flags: FORCE
+	$(call write_if_changed,$(CC) $(PY_CFLAGS) $(ALL_LDFLAGS) $(LLHTTP_LIBS) $(PY_LIBS) \
+	    $(PY_EXECUTABLE))
+
+-include $(patsubst %.o,%.d,$(call plain,$(PLAIN_SRC)) $(call py,$(PY_SRC)))
+
+# ---- Libraries: one a folder of common/, so that a test links only what it uses --------------------
+
+LIBLOG    = $(PLAIN)/liblog.a
+LIBHTTP   = $(PLAIN)/libhttp.a
+LIBBRIDGE = $(PY)/libbridge.a
+LIBLAB    = $(PY)/liblab.a
+
+$(LIBLOG):    $(call plain,$(LOG_SRC))
+$(LIBHTTP):   $(call plain,$(HTTP_SRC))
+$(LIBBRIDGE): $(call py,$(BRIDGE_SRC))
+$(LIBLAB):    $(call py,$(LAB_SRC))
+$(LIBLOG) $(LIBHTTP) $(LIBBRIDGE) $(LIBLAB):
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+# ---- Programs --------------------------------------------------------------------------------------
+
+HTTP_LIBS = $(LLHTTP_LIBS) $(UV_LIBS)
+LINK = $(call say,LINK,$@)$(newline)@mkdir -p $(@D)$(newline)$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+define newline
+
+
+endef
+
+$(BIN)/lab1: $(call py,$(LAB1_SRC))
+$(BIN)/lab2: $(call py,$(LAB2_SRC))
+$(BIN)/lab3: $(call py,$(LAB3_SRC))
+$(LABS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
+	$(LINK) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
+
+$(BIN)/floor: $(call plain,$(FLOOR_SRC))
+	$(LINK) $(UV_LIBS)
+
+$(BIN)/unit_http: $(call plain,$(UNIT_HTTP_SRC) $(SUPPORT_SRC)) $(LIBHTTP) $(LIBLOG)
+	$(LINK) $(HTTP_LIBS) $(CRITERION_LIBS)
+
+$(BIN)/unit_bridge: $(call py,$(UNIT_BRIDGE_SRC)) $(call plain,$(SUPPORT_SRC)) \
+                    $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
+	$(LINK) $(PY_LIBS) $(HTTP_LIBS) $(CRITERION_LIBS)
+
+$(BIN)/unit_lab: $(call py,$(UNIT_LAB_SRC)) $(call plain,$(SUPPORT_SRC)) \
+                 $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
+	$(LINK) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS) $(CRITERION_LIBS)
+
+$(BIN)/integration: $(call plain,$(INTEGRATION_SRC) $(SUPPORT_SRC))
+	$(LINK) $(CRITERION_LIBS)
+
+TESTS = $(if $(UNIT_HTTP_SRC),unit_http) $(if $(UNIT_BRIDGE_SRC),unit_bridge) \
+        $(if $(UNIT_LAB_SRC),unit_lab) $(if $(INTEGRATION_SRC),integration)
+
+# How the programs in a folder were built, for whoever stores figures about them.
+$(PY)/build.json: $(PY)/flags
+	@printf '{"cc": "%s", "cflags": "%s", "llhttp": "%s", "python_config": "%s"}\n' \
+	    "$$($(CC) --version | head -n 1)" '$(strip $(CFLAGS) $(HARDENING))' \
+	    '$(notdir $(LLHTTP_LIBS))' '$(PYTHON_CONFIG)' >$@
+
+# ---- Commands --------------------------------------------------------------------------------------
+
+all: $(LABS) ## all labs (what plain `make` does)
+
+lab1 lab2 lab3: %: $(BIN)/% ## build one lab and leave it as ./lab1, ./lab2, ./lab3
+	@cmp -s $< $@ || { cp $< $@.tmp && mv -f $@.tmp $@; }
+
+test: $(LABS:%=$(BIN)/%) $(TESTS:%=$(BIN)/%) ## build and run all tests
+	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' PYTHON='$(PYTHON)' tools/run_tests $(TESTS:%=$(BIN)/%)
+
+unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%)
+	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' tools/run_tests $<
+
+# What is measured is never the instrumented build.
+measured: $(LABS) $(BIN)/floor $(PY)/build.json
+	@$(if $(VARIANT),echo 'figures of a build with DEBUG or SAN mean nothing: leave them out' >&2; \
+	    exit 1)
+
+reproduce: measured ## run the experiment: the three labs under load, one table (FULL=1: for the record)
+	$(Q)$(PYTHON) bench/reproduce.py --bin-dir $(BIN) $(if $(call on,$(FULL)),--full) \
+	    $(if $(call on,$(QUICK)),--rounds 1 --seconds 1) $(ARGS)
+
+measure: measured ## print each figure that the project promises, with PASS or FAIL
+	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
+	$(Q)$(PYTHON) bench/measure.py --bin-dir $(BIN) $(ARGS)
+
+bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hypercorn, waitress
+	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
+	$(Q)$(PYTHON) bench/peers.py --bin-dir $(BIN) $(ARGS)
+
+deps: ## install what is missing (`tools/deps.sh --check` only reports)
+	@tools/deps.sh
+	@tools/deps.sh --check
+
+# What git knows or would add: no build folders, nothing ignored.
+C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+SCRIPTS = .ci/run tools/config_mk tools/deps.sh tools/run_tests
+
+format: ## lay out all C files as .clang-format says
+	$(Q)$(CLANG_FORMAT) -i $(C_FILES)
+
+format-check: ## fail if `make format` would change something
+	@$(CLANG_FORMAT) --version | grep -q 'version 14\.' || \
+	    { echo 'format-check needs clang-format 14: other versions lay out differently' >&2; exit 1; }
+	$(Q)$(CLANG_FORMAT) --dry-run --Werror $(C_FILES)
+
+lint: compile_commands.json format-check ## format-check, clang-tidy, cppcheck, shellcheck
+	$(call say,TIDY,$(words $(PLAIN_SRC) $(PY_SRC)) files)
+	$(Q)printf '%s\n' $(PLAIN_SRC) $(PY_SRC) | xargs -P 2 -n 4 clang-tidy --quiet -p .
+	$(call say,CPPC,cppcheck)
+	$(Q)cppcheck --quiet --std=c11 -I. --enable=warning,performance,portability --inline-suppr \
+	    --suppress=missingInclude --error-exitcode=1 $(PLAIN_SRC) $(PY_SRC)
+	$(call say,SH,$(SCRIPTS))
+	$(Q)shellcheck $(SCRIPTS)
+
+# For editors and clang-tidy: how each file is compiled, as JSON.
+json_string = "$(subst ",\",$(subst \,\\,$(strip $(1))))"
+json_entry = {"directory": $(call json_string,$(CURDIR)), "file": "$(1)",$(newline) \
+    "command": $(call json_string,$(CC) $(2) $(call file_flags,$(1)) -c $(1))},
+compile_commands.json: FORCE ## the compile database for editors
+	$(call say,GEN,$@)
+	$(file >$@.tmp,[$(foreach s,$(PLAIN_SRC),$(call json_entry,$(s),$(PLAIN_CFLAGS))))
+	$(file >>$@.tmp,$(foreach s,$(PY_SRC),$(call json_entry,$(s),$(PY_CFLAGS))))
+	@{ sed '$$s/,$$//' $@.tmp; echo ']'; } >$@.new && rm $@.tmp && mv $@.new $@
+
+clean: ## remove what was built, keep what was fetched
+	$(Q)rm -rf $(filter-out build/deps,$(wildcard build/*)) $(LABS) compile_commands.json
+
+distclean: clean ## remove that too
+	$(Q)rm -rf build
+
+help: ## this list
+	@echo 'usage: make [command] [VARIABLE=value]'
+	@echo
+	@sed -n 's/^\([a-z_0-9][-a-z_0-9. ]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+	    awk -F'|' '{ printf "  %-21s %s\n", $$1, $$2 }'
+	@echo
+	@sed -n 's/^## /  /p' Makefile
+
+.PHONY: all test reproduce measure measured bench-peers deps format format-check lint clean \
+        distclean help FORCE $(LABS) unit_http unit_bridge unit_lab integration
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+ifneq ($(filter clean distclean,$(GOALS)),)
+.NOTPARALLEL:
+endif
