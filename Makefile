@@ -149,7 +149,7 @@ PY_CFLAGS    = $(ALL_CFLAGS) $(PY_CPPFLAGS) $(POPT_CPPFLAGS)
 
 # What one file needs on top.
 FLAGS_common/bridge/interpreter.c = -DPYTHON_EXECUTABLE='"$(PY_EXECUTABLE)"' \
-    -DPYTHON_ABI='"$(PY_ABI)"' -DLOOPLAB_ROOT='"$(CURDIR)"'
+    -DPYTHON_ABI='"$(PY_ABI)"'
 test_flags = $(if $(filter tests/%,$(1)),$(CRITERION_CPPFLAGS))
 file_flags = $(call test_flags,$(1)) $(FLAGS_$(1))
 
