@@ -280,7 +280,7 @@ static void print_version(const lab_info_t *info)
 
 static int pin(const program_t *program)
 {
-    int err = program->options.pin == NULL ? 0 : platform_pin(program->options.pin);
+    int err = program->options.pin[0] == '\0' ? 0 : platform_pin(program->options.pin);
 
     if (err != 0)
         fprintf(stderr, "%s: --pin: %s: %s\n", program->info->name, program->options.pin,

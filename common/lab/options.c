@@ -11,7 +11,7 @@
 
 /* What popt fills in: seconds as fractions, counts as int. */
 typedef struct {
-    char  *host, *app, *pin, *log_level, *bench;
+    const char *host, *app, *pin, *log_level, *bench; /* literals, or popt's on the heap */
     int    port, backlog, max_connections, max_in_flight, pipeline_window;
     int    max_request_line, max_header_bytes, max_headers, max_body, workers, debug;
     double header_timeout, body_timeout, keepalive_timeout, write_timeout, request_timeout;
@@ -37,9 +37,9 @@ static void set_defaults(raw_t *raw, const lab_info_t *info)
 
     http_options_default(&http);
     *raw = (raw_t){
-        .host = strdup("127.0.0.1"),
-        .app = strdup(info->default_app),
-        .log_level = strdup("info"),
+        .host = "127.0.0.1",
+        .app = info->default_app,
+        .log_level = "info",
         .port = 8000,
         .backlog = http.backlog,
         .max_connections = (int)http.max_connections,
@@ -86,6 +86,18 @@ static uint32_t take_ms(checks_t *checks, const char *option, double seconds, do
     return checks->failed ? 0 : (uint32_t)(seconds * 1000 + 0.5);
 }
 
+static void take_string(checks_t *checks, const char *option, const char *value, char *copy,
+                        size_t size)
+{
+    if (value == NULL || checks->failed)
+        return;
+    checks->failed = strlen(value) >= size;
+    if (checks->failed)
+        fprintf(stderr, "%s: --%s: longer than %zu characters\n", checks->lab, option, size - 1);
+    else
+        strcpy(copy, value);
+}
+
 static log_level_t take_log_level(checks_t *checks, const char *name)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};
@@ -119,7 +131,10 @@ static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
 {
     checks_t checks = {.lab = info->name};
 
-    *out = (lab_options_t){.host = raw->host, .app = raw->app, .pin = raw->pin, .debug = raw->debug};
+    *out = (lab_options_t){.debug = raw->debug};
+    take_string(&checks, "host", raw->host, out->host, sizeof out->host);
+    take_string(&checks, "app", raw->app, out->app, sizeof out->app);
+    take_string(&checks, "pin", raw->pin, out->pin, sizeof out->pin);
     out->port = (int)take(&checks, "port", raw->port, 0, 65535);
     out->http.backlog = (int)take(&checks, "backlog", raw->backlog, 1, 65535);
     out->http.max_connections =
@@ -144,6 +159,25 @@ static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
     out->bench_seconds = take_bench(&checks, raw->bench);
     out->log_level = take_log_level(&checks, raw->log_level);
     return !checks.failed;
+}
+
+/* popt puts a string of its own in place of a default, and leaves it to us. */
+static void free_given(const char *value, const char *fallback)
+{
+    if (value != fallback)
+        free((void *)(uintptr_t)value);
+}
+
+static void free_strings(const raw_t *raw, const lab_info_t *info)
+{
+    raw_t defaults;
+
+    set_defaults(&defaults, info);
+    free_given(raw->host, defaults.host);
+    free_given(raw->app, defaults.app);
+    free_given(raw->pin, defaults.pin);
+    free_given(raw->log_level, defaults.log_level);
+    free_given(raw->bench, defaults.bench);
 }
 
 /* ---- Parsing --------------------------------------------------------------------------------- */
@@ -240,5 +274,6 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
     poptFreeContext(context);
     if (result == OPTIONS_RUN && !check(out, &raw, info))
         result = OPTIONS_BAD;
+    free_strings(&raw, info);
     return result;
 }

@@ -9,23 +9,22 @@
 #include "common/log/log.h"
 
 typedef struct {
-    const char    *host;          /* numeric address */
+    char           host[64];      /* numeric address */
     int            port;
-    const char    *app;           /* MODULE:OBJECT */
+    char           app[256];      /* MODULE:OBJECT */
     bool           debug;
     http_options_t http;
     uint32_t       drain_timeout_ms;
     unsigned       workers;       /* labs with LAB_HAS_WORKERS */
     int            bench_seconds; /* 0: no --bench */
-    const char    *pin;           /* CPU list, or NULL */
+    char           pin[256];      /* CPU list, or empty */
     log_level_t    log_level;
 } lab_options_t;
 
 typedef enum { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD } options_result_t;
 
 /*
- * Parse the command line. Strings point into memory that lives as long as the process. OPTIONS_HELP:
- * the help is printed already; OPTIONS_BAD: so is what is wrong.
+ * Parse the command line. OPTIONS_HELP: the help is printed already; OPTIONS_BAD: so is what is wrong.
  * thread: the main one, before any other
  */
 options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
