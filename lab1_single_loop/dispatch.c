@@ -23,7 +23,7 @@ struct lab {
     bridge_thread_t *python;      /* borrowed: the HTTP thread's Python state */
     completions_t   *completions; /* borrowed */
     loop_thread_t    loop;
-    bridge_names_t   names;       /* owned: method names, interned once */
+    bridge_names_t   names; /* owned: method names, interned once */
 };
 
 static void on_woken(void *owner, http_request_t *req, PyObject *arg);
@@ -50,9 +50,9 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
 {
     http_request_t *req;
 
-    bridge_attach(lab->python);                      /* ① wait for the GIL, once a turn */
+    bridge_attach(lab->python); /* ① wait for the GIL, once a turn */
     while ((req = http_request_list_pop(ready)) != NULL)
-        if (call_on_loop(lab, on_woken, req) != 0)   /* lock, deque, self-pipe: a wake-up each */
+        if (call_on_loop(lab, on_woken, req) != 0) /* lock, deque, self-pipe: a wake-up each */
             http_respond_transfer(req, bridge_response(req, NULL));
     bridge_detach(lab->python);
 }
@@ -64,15 +64,15 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
     PyObject *coroutine = NULL, *task = NULL, *callback = NULL, *none = NULL;
 
     (void)arg;
-    coroutine = bridge_call_handler(req);                                   /* ② new */
+    coroutine = bridge_call_handler(req); /* ② new */
     if (coroutine != NULL)
-        task = PyObject_CallOneArg(lab->loop.create_task, coroutine);       /* new */
+        task = PyObject_CallOneArg(lab->loop.create_task, coroutine); /* new */
     if (task != NULL)
-        callback = bridge_callable(on_done, lab, req);                      /* new */
+        callback = bridge_callable(on_done, lab, req); /* new */
     if (callback != NULL)
         none = PyObject_CallMethodOneArg(task, lab->names.add_done_callback, callback); /* new */
     if (none != NULL)
-        req->lab_data = Py_NewRef(task);                                    /* until on_done() */
+        req->lab_data = Py_NewRef(task); /* until on_done() */
     else
         completions_post(lab->completions, req, bridge_response(req, NULL));
     Py_XDECREF(none);
@@ -84,14 +84,14 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
 /* Loop thread: the task is done, whichever way it ended. */
 static void on_done(void *owner, http_request_t *req, PyObject *task)
 {
-    lab_t           *lab = owner;
-    PyObject        *value = PyObject_CallMethodNoArgs(task, lab->names.result); /* ③ new; or raises */
+    lab_t    *lab = owner;
+    PyObject *value = PyObject_CallMethodNoArgs(task, lab->names.result); /* ③ new; or raises */
     http_response_t *resp = bridge_response(req, value);
 
     Py_XDECREF(value);
     Py_DECREF((PyObject *)req->lab_data);
     req->lab_data = NULL;
-    completions_post(lab->completions, req, resp);                          /* ④ req is gone now */
+    completions_post(lab->completions, req, resp); /* ④ req is gone now */
 }
 
 /* HTTP thread, woken by a completion: libuv merges wake-ups, so take all there is. */
@@ -101,7 +101,7 @@ void lab_on_completions(lab_t *lab)
     http_response_t *resp;
 
     while (completions_take(lab->completions, &req, &resp))
-        http_respond_transfer(req, resp);                                   /* ⑤ */
+        http_respond_transfer(req, resp); /* ⑤ */
 }
 
 /* HTTP thread: nobody waits for the answer, so cancel the task; on its own loop's thread. */

@@ -64,9 +64,9 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
 {
     http_request_t *req;
 
-    bridge_attach(lab->python);                      /* ① wait for the GIL, once a turn */
+    bridge_attach(lab->python); /* ① wait for the GIL, once a turn */
     while ((req = http_request_list_pop(ready)) != NULL)
-        if (call_on_loop(lab, on_woken, req) != 0)   /* lock, deque, self-pipe: a wake-up each */
+        if (call_on_loop(lab, on_woken, req) != 0) /* lock, deque, self-pipe: a wake-up each */
             http_respond_transfer(req, bridge_response(req, NULL));
     bridge_detach(lab->python);
 }
@@ -102,17 +102,17 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
     PyObject *coroutine = NULL, *future = NULL, *wrapped = NULL, *callback = NULL, *none = NULL;
 
     (void)arg;
-    coroutine = bridge_call_handler(req);                                   /* ② new */
+    coroutine = bridge_call_handler(req); /* ② new */
     if (coroutine != NULL)
-        future = run_on_worker(lab, coroutine);                             /* ③ new */
+        future = run_on_worker(lab, coroutine); /* ③ new */
     if (future != NULL)
-        wrapped = wrap_for_main_loop(lab, future);                          /* ④ new */
+        wrapped = wrap_for_main_loop(lab, future); /* ④ new */
     if (wrapped != NULL)
-        callback = bridge_callable(on_done, lab, req);                      /* new */
+        callback = bridge_callable(on_done, lab, req); /* new */
     if (callback != NULL)
         none = PyObject_CallMethodOneArg(wrapped, lab->names.add_done_callback, callback); /* new */
     if (none != NULL)
-        req->lab_data = Py_NewRef(wrapped);                                 /* until on_done() */
+        req->lab_data = Py_NewRef(wrapped); /* until on_done() */
     else
         completions_post(lab->completions, req, bridge_response(req, NULL));
     Py_XDECREF(none);
@@ -125,14 +125,14 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
 /* Main loop's thread: the wrapped future is done, whichever way it ended. */
 static void on_done(void *owner, http_request_t *req, PyObject *future)
 {
-    lab_t           *lab = owner;
-    PyObject        *value = PyObject_CallMethodNoArgs(future, lab->names.result); /* ⑤ new; or raises */
+    lab_t    *lab = owner;
+    PyObject *value = PyObject_CallMethodNoArgs(future, lab->names.result); /* ⑤ new; or raises */
     http_response_t *resp = bridge_response(req, value);
 
     Py_XDECREF(value);
     Py_DECREF((PyObject *)req->lab_data);
     req->lab_data = NULL;
-    completions_post(lab->completions, req, resp);                          /* ⑥ req is gone now */
+    completions_post(lab->completions, req, resp); /* ⑥ req is gone now */
 }
 
 /* HTTP thread, woken by a completion: libuv merges wake-ups, so take all there is. */
@@ -142,7 +142,7 @@ void lab_on_completions(lab_t *lab)
     http_response_t *resp;
 
     while (completions_take(lab->completions, &req, &resp))
-        http_respond_transfer(req, resp);                                   /* ⑦ */
+        http_respond_transfer(req, resp); /* ⑦ */
 }
 
 /* HTTP thread: nobody waits for the answer, so cancel the future; on its own loop's thread. */

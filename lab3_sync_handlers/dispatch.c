@@ -41,15 +41,15 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
 {
     http_request_t *req;
 
-    bridge_attach(lab->python);                               /* ① wait for the GIL, once a turn */
+    bridge_attach(lab->python); /* ① wait for the GIL, once a turn */
     while ((req = http_request_list_pop(ready)) != NULL) {
-        PyObject        *value = bridge_call_handler(req);    /* ② new; NULL: it raised */
+        PyObject        *value = bridge_call_handler(req); /* ② new; NULL: it raised */
         http_response_t *resp = bridge_response(req, value);
 
-        http_respond_transfer(req, resp);                     /* ③ req and resp are gone now */
+        http_respond_transfer(req, resp); /* ③ req and resp are gone now */
         Py_XDECREF(value);
     }
-    bridge_detach(lab->python);                               /* ④ other threads may run Python */
+    bridge_detach(lab->python); /* ④ other threads may run Python */
 }
 
 /* Nothing here is ever completed by another thread. */

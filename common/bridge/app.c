@@ -9,18 +9,16 @@
 #include "common/bridge/internal.h"
 
 typedef struct {
-    PyObject_HEAD
-    PyObject *routes;   /* owned: list of (method, pattern, handler) */
-    PyObject *startup;  /* owned: list of hooks */
-    PyObject *shutdown; /* owned: list of hooks */
-    bool      frozen;
+    PyObject_HEAD PyObject *routes;   /* owned: list of (method, pattern, handler) */
+    PyObject               *startup;  /* owned: list of hooks */
+    PyObject               *shutdown; /* owned: list of hooks */
+    bool                    frozen;
 } app_t;
 
 typedef struct {
-    PyObject_HEAD
-    app_t    *app;     /* owned */
-    PyObject *methods; /* owned: tuple of str */
-    PyObject *pattern; /* owned: str */
+    PyObject_HEAD app_t *app;     /* owned */
+    PyObject            *methods; /* owned: tuple of str */
+    PyObject            *pattern; /* owned: str */
 } decorator_t;
 
 /* ---- App ------------------------------------------------------------------------------------- */
@@ -79,8 +77,9 @@ static int refuse_if_frozen(const app_t *app)
 {
     if (!app->frozen)
         return 0;
-    PyErr_SetString(PyExc_RuntimeError,
-                    "the app is serving already: add routes and hooks while its module is imported");
+    PyErr_SetString(
+        PyExc_RuntimeError,
+        "the app is serving already: add routes and hooks while its module is imported");
     return -1;
 }
 
@@ -93,7 +92,8 @@ static PyObject *make_decorator(app_t *app, PyObject *methods, PyObject *pattern
     if (methods == NULL)
         return NULL;
     if (!PyUnicode_Check(pattern))
-        PyErr_Format(PyExc_TypeError, "a route's path is a str, not %.100s", Py_TYPE(pattern)->tp_name);
+        PyErr_Format(PyExc_TypeError, "a route's path is a str, not %.100s",
+                     Py_TYPE(pattern)->tp_name);
     else
         decorator = (decorator_t *)type->tp_alloc(type, 0);
     if (decorator == NULL) {
@@ -106,9 +106,9 @@ static PyObject *make_decorator(app_t *app, PyObject *methods, PyObject *pattern
     return (PyObject *)decorator;
 }
 
-#define ROUTE_METHOD(function, method)                                                \
-    static PyObject *function(PyObject *self, PyObject *pattern)                      \
-    {                                                                                 \
+#define ROUTE_METHOD(function, method)                                               \
+    static PyObject *function(PyObject *self, PyObject *pattern)                     \
+    {                                                                                \
         return make_decorator((app_t *)self, Py_BuildValue("(s)", method), pattern); \
     }
 
@@ -136,7 +136,8 @@ static PyObject *add_hook(app_t *app, PyObject *list, PyObject *hook)
     if (refuse_if_frozen(app) != 0)
         return NULL;
     if (!PyCallable_Check(hook)) {
-        PyErr_SetString(PyExc_TypeError, "a hook is a function: use @app.on_startup without brackets");
+        PyErr_SetString(PyExc_TypeError,
+                        "a hook is a function: use @app.on_startup without brackets");
         return NULL;
     }
     return PyList_Append(list, hook) == 0 ? Py_NewRef(hook) : NULL;
@@ -220,9 +221,9 @@ static PyObject *decorator_call(PyObject *object, PyObject *args, PyObject *kwar
         return NULL;
     handler = PyTuple_GET_ITEM(args, 0); /* borrowed */
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->methods); i++) {
-        PyObject *route = PyTuple_Pack(3, PyTuple_GET_ITEM(self->methods, i), self->pattern,
-                                       handler); /* new */
-        int       err = route == NULL ? -1 : PyList_Append(self->app->routes, route);
+        PyObject *route =
+            PyTuple_Pack(3, PyTuple_GET_ITEM(self->methods, i), self->pattern, handler); /* new */
+        int err = route == NULL ? -1 : PyList_Append(self->app->routes, route);
 
         Py_XDECREF(route);
         if (err != 0)

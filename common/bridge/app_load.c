@@ -37,8 +37,10 @@ static const char *split_spec(const char *spec, char *module, size_t size)
     size_t      len = colon == NULL ? 0 : (size_t)(colon - spec);
 
     if (len == 0 || colon[1] == '\0' || len >= size) {
-        fprintf(stderr, "--app %s: expected MODULE:OBJECT, such as mymodule:app for `app = App()` in "
-                        "mymodule.py\n", spec);
+        fprintf(stderr,
+                "--app %s: expected MODULE:OBJECT, such as mymodule:app for `app = App()` in "
+                "mymodule.py\n",
+                spec);
         return NULL;
     }
     memcpy(module, spec, len);
@@ -59,7 +61,8 @@ static PyObject *find_app(const bridge_t *bridge, const char *spec)
     if (module == NULL) {
         snprintf(headline, sizeof headline,
                  "--app %s: importing %s failed (see above); it is looked for in the working "
-                 "directory first", spec, module_name);
+                 "directory first",
+                 spec, module_name);
         say_exception(bridge, headline);
         return NULL;
     }
@@ -110,8 +113,8 @@ static PyObject *unwrap(PyObject *callable)
             inner = PyObject_GetAttrString(current, "__wrapped__"); /* new */
         else if (strcmp(Py_TYPE(current)->tp_name, "functools.partial") == 0)
             inner = PyObject_GetAttrString(current, "func"); /* new */
-        else if (!PyFunction_Check(current) && !PyMethod_Check(current) && !PyCFunction_Check(current) &&
-                 !PyType_Check(current))
+        else if (!PyFunction_Check(current) && !PyMethod_Check(current) &&
+                 !PyCFunction_Check(current) && !PyType_Check(current))
             inner = PyObject_GetAttrString(current, "__call__"); /* new: a bound method */
         if (inner == NULL)
             break;
@@ -134,10 +137,10 @@ static bool is_async(PyObject *callable)
 /* "user (app.py:12)" on the heap, for messages; NULL without memory. */
 static char *describe(PyObject *callable)
 {
-    PyObject   *inner = unwrap(callable);                                /* new */
-    PyObject   *name = PyObject_GetAttrString(inner, "__qualname__");    /* new, as those below */
-    PyObject   *code = PyObject_GetAttrString(PyMethod_Check(inner) ? PyMethod_GET_FUNCTION(inner)
-                                                                     : inner, "__code__");
+    PyObject *inner = unwrap(callable);                             /* new */
+    PyObject *name = PyObject_GetAttrString(inner, "__qualname__"); /* new, as those below */
+    PyObject *code = PyObject_GetAttrString(
+        PyMethod_Check(inner) ? PyMethod_GET_FUNCTION(inner) : inner, "__code__");
     PyObject   *text = NULL;
     const char *utf8;
     char       *copy = NULL;
@@ -168,11 +171,15 @@ static int check_kind(const bridge_route_t *route, bridge_kind_t kind)
     if (is_async(route->handler) == (kind == BRIDGE_ASYNC))
         return 0;
     if (kind == BRIDGE_ASYNC)
-        fprintf(stderr, "%s is a `def` handler, and this lab runs handlers on an asyncio loop: make "
-                        "it `async def`, or serve it with lab3\n", route->where);
+        fprintf(stderr,
+                "%s is a `def` handler, and this lab runs handlers on an asyncio loop: make "
+                "it `async def`, or serve it with lab3\n",
+                route->where);
     else
-        fprintf(stderr, "%s is an `async def` handler, and this lab calls handlers directly: make it "
-                        "`def`, or serve it with lab1\n", route->where);
+        fprintf(stderr,
+                "%s is an `async def` handler, and this lab calls handlers directly: make it "
+                "`def`, or serve it with lab1\n",
+                route->where);
     return -1;
 }
 
@@ -181,7 +188,8 @@ static int load_route(bridge_route_t *route, bridge_t *bridge, PyObject *item, b
 {
     PyObject   *pattern = PyTuple_GET_ITEM(item, 1);
     const char *method = PyUnicode_Check(PyTuple_GET_ITEM(item, 0))
-                             ? PyUnicode_AsUTF8(PyTuple_GET_ITEM(item, 0)) : "?";
+                             ? PyUnicode_AsUTF8(PyTuple_GET_ITEM(item, 0))
+                             : "?";
     const char *path = PyUnicode_AsUTF8(pattern);
     int         number = method == NULL ? -1 : http_method_from_name(method);
 
@@ -229,7 +237,8 @@ static int check_hooks(PyObject *hooks, bridge_kind_t kind)
         if (!is_async(PyList_GET_ITEM(hooks, i)))
             continue;
         where = describe(PyList_GET_ITEM(hooks, i));
-        fprintf(stderr, "%s is an `async def` hook, and this lab has no event loop: make it `def`\n",
+        fprintf(stderr,
+                "%s is an `async def` hook, and this lab has no event loop: make it `def`\n",
                 where == NULL ? "a hook" : where);
         free(where);
         return -1;
@@ -252,7 +261,8 @@ int bridge_app_load(bridge_t *bridge, const char *spec, bridge_kind_t kind, brid
         return -1;
     }
     bridge_app_object_freeze(app->object);
-    if (load_routes(app, kind) != 0 || check_hooks(bridge_app_object_startup(app->object), kind) != 0 ||
+    if (load_routes(app, kind) != 0 ||
+        check_hooks(bridge_app_object_startup(app->object), kind) != 0 ||
         check_hooks(bridge_app_object_shutdown(app->object), kind) != 0) {
         bridge_app_free(app);
         return -1;
@@ -283,7 +293,8 @@ static bool is_reserved(const char *pattern)
     for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
         size_t len = strlen(reserved[i]);
 
-        if (strncmp(pattern, reserved[i], len) == 0 && (pattern[len] == '\0' || pattern[len] == '/'))
+        if (strncmp(pattern, reserved[i], len) == 0 &&
+            (pattern[len] == '\0' || pattern[len] == '/'))
             return true;
     }
     return false;

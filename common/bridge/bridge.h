@@ -16,7 +16,7 @@
 
 #include "common/http/http.h"
 
-typedef struct bridge bridge_t;         /* the interpreter; one per process for now */
+typedef struct bridge     bridge_t;     /* the interpreter; one per process for now */
 typedef struct bridge_app bridge_app_t; /* a loaded app: read-only after bridge_app_load() */
 
 /* A thread's own Python thread state. Only that thread may use it. */

@@ -6,11 +6,10 @@
 #include "common/bridge/internal.h"
 
 typedef struct {
-    PyObject_HEAD
-    vectorcallfunc  vectorcall;
-    bridge_fn       fn;
-    void           *owner; /* borrowed */
-    http_request_t *req;   /* one reference */
+    PyObject_HEAD vectorcallfunc vectorcall;
+    bridge_fn                    fn;
+    void                        *owner; /* borrowed */
+    http_request_t              *req;   /* one reference */
 } callable_t;
 
 static PyObject *callable_vectorcall(PyObject *object, PyObject *const *args, size_t nargsf,

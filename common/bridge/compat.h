@@ -39,7 +39,7 @@ static inline PyThreadState *compat_current_thread(void)
 /* A lock on one object where there is no GIL to do it; suspended while the thread detaches. */
 #if PY_VERSION_HEX < 0x030D0000
 #define Py_BEGIN_CRITICAL_SECTION(object) {
-#define Py_END_CRITICAL_SECTION() }
+#define Py_END_CRITICAL_SECTION()         }
 #endif
 
 #endif

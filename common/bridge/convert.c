@@ -112,8 +112,9 @@ PyObject *bridge_take_traceback(bridge_state_t *state)
 void bridge_log_exception(bridge_state_t *state, const char *headline)
 {
     PyObject   *text = bridge_take_traceback(state); /* new */
-    PyObject   *bytes = text == NULL ? NULL : PyUnicode_AsEncodedString(text, "utf-8",
-                                                                        "backslashreplace"); /* new */
+    PyObject   *bytes = text == NULL
+                            ? NULL
+                            : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace"); /* new */
     const char *lines = bytes == NULL ? NULL : PyBytes_AsString(bytes);
 
     PyErr_Clear();

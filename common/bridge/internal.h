@@ -18,14 +18,14 @@
 
 /* The module's state: one per interpreter, filled once when the module is made, then read-only. */
 typedef struct {
-    PyTypeObject *app_type;       /* owned, as all of these */
+    PyTypeObject *app_type; /* owned, as all of these */
     PyTypeObject *decorator_type;
     PyTypeObject *request_type;
     PyTypeObject *response_type;
     PyTypeObject *callable_type;
-    PyObject     *encode_json;    /* bound method: compact, not only ASCII */
-    PyObject     *decode_json;    /* json.loads */
-    PyObject     *parse_qsl;      /* urllib.parse.parse_qsl */
+    PyObject     *encode_json;      /* bound method: compact, not only ASCII */
+    PyObject     *decode_json;      /* json.loads */
+    PyObject     *parse_qsl;        /* urllib.parse.parse_qsl */
     PyObject     *format_exception; /* traceback.format_exception */
     PyObject     *cancelled_error;  /* asyncio.CancelledError */
 } bridge_state_t;
@@ -67,12 +67,12 @@ bridge_state_t *bridge_module_state(PyObject *module);
 bridge_state_t *bridge_type_state(PyTypeObject *type); /* of one of the module's types */
 
 /* The specs of the module's types, each in the file that implements it. */
-extern PyType_Spec bridge_app_spec, bridge_decorator_spec, bridge_request_spec, bridge_response_spec,
-    bridge_callable_spec;
+extern PyType_Spec bridge_app_spec, bridge_decorator_spec, bridge_request_spec,
+    bridge_response_spec, bridge_callable_spec;
 
 /* app.c: the lists behind a looplab.App, all borrowed; freezing refuses later additions. Attached. */
-PyObject *bridge_app_object_routes(PyObject *app);   /* of (method, pattern, handler) */
-PyObject *bridge_app_object_startup(PyObject *app);  /* of hooks */
+PyObject *bridge_app_object_routes(PyObject *app);  /* of (method, pattern, handler) */
+PyObject *bridge_app_object_startup(PyObject *app); /* of hooks */
 PyObject *bridge_app_object_shutdown(PyObject *app);
 void      bridge_app_object_freeze(PyObject *app);
 

@@ -17,7 +17,8 @@
 
 static int fail(PyStatus status)
 {
-    fprintf(stderr, "cannot start Python: %s\n", status.err_msg == NULL ? "unknown" : status.err_msg);
+    fprintf(stderr, "cannot start Python: %s\n",
+            status.err_msg == NULL ? "unknown" : status.err_msg);
     return -1;
 }
 
@@ -102,7 +103,7 @@ done:
 static bool gil_enabled(void)
 {
     bool      enabled = true;
-    PyObject *ask = PySys_GetObject("_is_gil_enabled"); /* borrowed; 3.13 and later */
+    PyObject *ask = PySys_GetObject("_is_gil_enabled");               /* borrowed; 3.13 and later */
     PyObject *answer = ask == NULL ? NULL : PyObject_CallNoArgs(ask); /* new */
 
     if (answer != NULL)

@@ -77,7 +77,8 @@ static PyObject *make_runner(const bridge_t *bridge)
 {
     PyObject *type = bridge_asyncio("Runner"); /* new */
     PyObject *none = PyTuple_New(0);           /* new */
-    PyObject *options = Py_BuildValue("{s:O}", "debug", bridge->debug ? Py_True : Py_None); /* new */
+    PyObject *options =
+        Py_BuildValue("{s:O}", "debug", bridge->debug ? Py_True : Py_None); /* new */
     PyObject *runner = NULL;
 
     if (type != NULL && none != NULL && options != NULL)
@@ -101,7 +102,7 @@ static int look_up_methods(loop_thread_t *self, PyObject *runner)
 /* Give Python's threading module the thread's name, for log lines of the student's own. */
 static void name_thread(const loop_thread_t *self)
 {
-    PyObject *threading = PyImport_ImportModule("threading"); /* new */
+    PyObject *threading = PyImport_ImportModule("threading");           /* new */
     PyObject *current = NULL, *name = PyUnicode_FromString(self->name); /* new */
 
     if (threading != NULL)
@@ -125,8 +126,9 @@ static void run(loop_thread_t *self)
         PyObject *none = PyObject_CallMethod(self->loop, "run_forever", NULL); /* new */
 
         if (none == NULL)
-            bridge_log_exception(self->bridge->state,
-                                 "raised through the event loop; it goes on with the other requests");
+            bridge_log_exception(
+                self->bridge->state,
+                "raised through the event loop; it goes on with the other requests");
         Py_XDECREF(none);
     }
 }

@@ -58,8 +58,8 @@ static PyObject *make_json_encoder(void)
 {
     PyObject *type = import_from("json", "JSONEncoder"); /* new */
     PyObject *none = PyTuple_New(0);                     /* new */
-    PyObject *options = Py_BuildValue("{s:(ss),s:O}", "separators", ",", ":", "ensure_ascii",
-                                      Py_False);         /* new */
+    PyObject *options =
+        Py_BuildValue("{s:(ss),s:O}", "separators", ",", ":", "ensure_ascii", Py_False); /* new */
     PyObject *encoder = NULL, *encode = NULL;
 
     if (type != NULL && none != NULL && options != NULL)

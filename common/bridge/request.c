@@ -12,9 +12,8 @@
 enum { CACHE_QUERY, CACHE_PATH_PARAMS, CACHE_HEADERS, CACHE_BODY, CACHE_SIZE };
 
 typedef struct {
-    PyObject_HEAD
-    http_request_t *req;               /* one reference */
-    PyObject       *cache[CACHE_SIZE]; /* owned; NULL until asked for */
+    PyObject_HEAD http_request_t *req;               /* one reference */
+    PyObject                     *cache[CACHE_SIZE]; /* owned; NULL until asked for */
 } request_t;
 
 PyObject *bridge_request_new(http_request_t *req)
@@ -81,8 +80,8 @@ static PyObject *build_path_params(const http_request_t *req)
     PyObject *params = PyDict_New();
 
     for (unsigned i = 0; params != NULL && i < req->param_count; i++) {
-        PyObject *name = utf8(req->params[i].name);            /* new */
-        PyObject *value = utf8(http_request_param(req, i));    /* new */
+        PyObject *name = utf8(req->params[i].name);         /* new */
+        PyObject *value = utf8(http_request_param(req, i)); /* new */
 
         if (name == NULL || value == NULL || PyDict_SetItem(params, name, value) != 0)
             Py_CLEAR(params);
@@ -95,7 +94,8 @@ static PyObject *build_path_params(const http_request_t *req)
 /* Set headers[name], or join to what is there (RFC 9110, 5.3). */
 static int add_header(PyObject *headers, PyObject *name, PyObject *value)
 {
-    PyObject *known = PyDict_GetItemWithError(headers, name); /* borrowed: nobody else has the dict */
+    PyObject *known =
+        PyDict_GetItemWithError(headers, name); /* borrowed: nobody else has the dict */
     PyObject *joined;
     int       err;
 
@@ -119,8 +119,8 @@ static PyObject *lower_name(http_slice_t name)
         return lower;
     }
     for (size_t i = 0; i < name.len; i++)
-        small[i] = (char)(name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] | 0x20
-                                                                     : name.data[i]);
+        small[i] =
+            (char)(name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] | 0x20 : name.data[i]);
     return latin1((http_slice_t){small, name.len});
 }
 
@@ -267,17 +267,14 @@ static PyGetSetDef request_getset[] = {
 
 static PyMethodDef request_methods[] = {
     {"json", request_json, METH_NOARGS, "json(): the body, decoded; ValueError if it is none"},
-    {"text", request_text, METH_NOARGS, "text(): the body as UTF-8; UnicodeDecodeError if it is not"},
+    {"text", request_text, METH_NOARGS,
+     "text(): the body as UTF-8; UnicodeDecodeError if it is not"},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot request_slots[] = {
-    {Py_tp_doc, "One HTTP request."},
-    {Py_tp_dealloc, request_dealloc},
-    {Py_tp_repr, request_repr},
-    {Py_tp_getset, request_getset},
-    {Py_tp_methods, request_methods},
-    {0, NULL},
+    {Py_tp_doc, "One HTTP request."}, {Py_tp_dealloc, request_dealloc}, {Py_tp_repr, request_repr},
+    {Py_tp_getset, request_getset},   {Py_tp_methods, request_methods}, {0, NULL},
 };
 
 PyType_Spec bridge_request_spec = {

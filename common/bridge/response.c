@@ -9,11 +9,10 @@
 #include "common/bridge/internal.h"
 
 typedef struct {
-    PyObject_HEAD
-    PyObject *body;         /* owned: str, bytes, dict or list */
-    PyObject *headers;      /* owned: tuple of (bytes name, bytes value) */
-    PyObject *content_type; /* owned: str or None */
-    int       status;
+    PyObject_HEAD PyObject *body;         /* owned: str, bytes, dict or list */
+    PyObject               *headers;      /* owned: tuple of (bytes name, bytes value) */
+    PyObject               *content_type; /* owned: str or None */
+    int                     status;
 } response_t;
 
 /* ---- Making one ------------------------------------------------------------------------------ */
@@ -79,7 +78,7 @@ static PyObject *check_header(PyObject *pair)
         PyErr_SetString(PyExc_ValueError, "headers are a dict or pairs of (name, value)");
         goto done;
     }
-    name = header_bytes(PyTuple_GET_ITEM(parts, 0));  /* new */
+    name = header_bytes(PyTuple_GET_ITEM(parts, 0));                        /* new */
     value = name == NULL ? NULL : header_bytes(PyTuple_GET_ITEM(parts, 1)); /* new */
     if (value == NULL)
         goto done;
@@ -127,8 +126,8 @@ static PyObject *response_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     int          status = 200;
     response_t  *self;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OiOO:Response", names, &body, &status, &headers,
-                                     &content_type))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OiOO:Response", names, &body, &status,
+                                     &headers, &content_type))
         return NULL;
     if (check_status(status) != 0 || (body != NULL && check_body(body) != 0) ||
         check_content_type(content_type) != 0)
@@ -219,8 +218,7 @@ static int add_headers(http_response_t *resp, PyObject *headers)
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(headers); i++) {
         PyObject    *pair = PyTuple_GET_ITEM(headers, i); /* borrowed */
         http_slice_t name = slice_of_bytes(PyTuple_GET_ITEM(pair, 0));
-        int          err = http_response_add_header(resp, name,
-                                                    slice_of_bytes(PyTuple_GET_ITEM(pair, 1)));
+        int err = http_response_add_header(resp, name, slice_of_bytes(PyTuple_GET_ITEM(pair, 1)));
 
         if (err == UV_ENOMEM) {
             PyErr_NoMemory();

@@ -27,10 +27,11 @@ static void add_allow(http_response_t *resp, http_request_t *req)
 
 static http_response_t *response_of(http_request_t *req, int status)
 {
-    char             body[64];
-    int              len = snprintf(body, sizeof body, "%d %s\n", status, http_status_reason(status));
-    http_response_t *resp = status == 204 ? http_response_new(204, NULL, NULL, 0)
-                                          : http_response_new(status, text_plain, body, (size_t)len);
+    char body[64];
+    int  len = snprintf(body, sizeof body, "%d %s\n", status, http_status_reason(status));
+    http_response_t *resp = status == 204
+                                ? http_response_new(204, NULL, NULL, 0)
+                                : http_response_new(status, text_plain, body, (size_t)len);
 
     if (resp == NULL)
         return NULL;

@@ -24,13 +24,13 @@
 #include <stdint.h>
 #include <uv.h>
 
-typedef struct http_server http_server_t;
-typedef struct http_conn http_conn_t;
-typedef struct http_request http_request_t;
+typedef struct http_server   http_server_t;
+typedef struct http_conn     http_conn_t;
+typedef struct http_request  http_request_t;
 typedef struct http_response http_response_t;
-typedef struct http_router http_router_t;
-typedef struct http_pool http_pool_t;
-typedef struct http_stream http_stream_t;
+typedef struct http_router   http_router_t;
+typedef struct http_pool     http_pool_t;
+typedef struct http_stream   http_stream_t;
 
 /* Bytes in somebody else's buffer; not terminated. `data` is never NULL when `len` > 0. */
 typedef struct {
@@ -66,9 +66,9 @@ const char *http_status_reason(int status);
  */
 
 enum {
-    HTTP_MAX_PARAMS = 8,        /* path parameters in one route */
-    HTTP_INLINE_BYTES = 384,    /* request line and headers up to this need no allocation */
-    HTTP_INLINE_HEADERS = 12,   /* nor do so many header fields */
+    HTTP_MAX_PARAMS = 8,      /* path parameters in one route */
+    HTTP_INLINE_BYTES = 384,  /* request line and headers up to this need no allocation */
+    HTTP_INLINE_HEADERS = 12, /* nor do so many header fields */
 };
 
 /* A header field: offsets into http_request_t.head, which may move while it grows. */
@@ -86,50 +86,50 @@ typedef struct {
 /* One request, from its first byte until the last reference is dropped. */
 struct http_request {
     /* Written by the parser, read-only once the request is on the ready list: any holder may read. */
-    char           *head;           /* path, query, header names and values, decoded parameters */
-    uint32_t        head_len, head_cap;
-    http_field_t   *fields;
-    uint16_t        field_count, field_cap;
-    uint8_t         method;         /* http_method_t */
-    uint8_t         version_minor;  /* HTTP/1.0 or HTTP/1.1 */
-    uint8_t         param_count;
-    uint32_t        target_len;     /* the request target as sent, at head[0] */
-    uint32_t        path_at, path_len;
-    uint32_t        query_at, query_len;
-    char           *body;
-    size_t          body_len, body_cap;
-    void           *route_arg;      /* from http_router_add(): borrowed */
+    char         *head; /* path, query, header names and values, decoded parameters */
+    uint32_t      head_len, head_cap;
+    http_field_t *fields;
+    uint16_t      field_count, field_cap;
+    uint8_t       method;        /* http_method_t */
+    uint8_t       version_minor; /* HTTP/1.0 or HTTP/1.1 */
+    uint8_t       param_count;
+    uint32_t      target_len; /* the request target as sent, at head[0] */
+    uint32_t      path_at, path_len;
+    uint32_t      query_at, query_len;
+    char         *body;
+    size_t        body_len, body_cap;
+    void         *route_arg; /* from http_router_add(): borrowed */
 
     /* The owner's: HTTP thread -> lab -> (completion) -> HTTP thread. */
-    http_request_t  *next;          /* in the one list that it is on */
-    http_response_t *result;        /* on its way back through a queue; owned */
-    void            *lab_data;      /* the lab's own */
+    http_request_t  *next;     /* in the one list that it is on */
+    http_response_t *result;   /* on its way back through a queue; owned */
+    void            *lab_data; /* the lab's own */
 
     /* HTTP thread only. */
-    http_server_t  *server;         /* borrowed */
-    http_conn_t    *conn;           /* NULL once written or abandoned: an answer is then dropped */
-    const struct http_route *route; /* NULL: early_status is the answer */
-    http_response_t *response;      /* the answer, waiting for its place in line; owned */
-    http_request_t *pipeline_next;  /* the next request of the same connection */
-    http_stream_t  *stream;         /* set while an answer is streamed */
-    uint32_t        parsed_at_ms;   /* uv_now(), truncated */
-    uint16_t        early_status;   /* what the server itself has to say, such as 404; 0: nothing */
-    bool            answered;       /* `response` is set (NULL: there was no memory for one) */
-    bool            lent;           /* a handler has the travelling reference: in flight */
-    bool            dispatched;     /* the lab has it, or had it */
-    bool            close_after;    /* the connection closes after this answer */
+    http_server_t           *server; /* borrowed */
+    http_conn_t             *conn;   /* NULL once written or abandoned: an answer is then dropped */
+    const struct http_route *route;  /* NULL: early_status is the answer */
+    http_response_t         *response;      /* the answer, waiting for its place in line; owned */
+    http_request_t          *pipeline_next; /* the next request of the same connection */
+    http_stream_t           *stream;        /* set while an answer is streamed */
+    uint32_t                 parsed_at_ms;  /* uv_now(), truncated */
+    uint16_t early_status; /* what the server itself has to say, such as 404; 0: nothing */
+    bool     answered;     /* `response` is set (NULL: there was no memory for one) */
+    bool     lent;         /* a handler has the travelling reference: in flight */
+    bool     dispatched;   /* the lab has it, or had it */
+    bool     close_after;  /* the connection closes after this answer */
 
     /* Any thread, atomic. */
-    atomic_uint     refs;           /* the release that reaches 0 pairs with an acquire there */
-    atomic_bool     abandoned;      /* relaxed: a hint that nobody waits for the answer */
+    atomic_uint refs;      /* the release that reaches 0 pairs with an acquire there */
+    atomic_bool abandoned; /* relaxed: a hint that nobody waits for the answer */
 
     /* Set when the struct is made, never changed. */
-    http_pool_t    *pool;
+    http_pool_t *pool;
 
     /* Room for the parser's part; only the first param_count, field_count, head_len are set. */
-    http_param_t    params[HTTP_MAX_PARAMS];
-    http_field_t    inline_fields[HTTP_INLINE_HEADERS];
-    char            inline_head[HTTP_INLINE_BYTES];
+    http_param_t params[HTTP_MAX_PARAMS];
+    http_field_t inline_fields[HTTP_INLINE_HEADERS];
+    char         inline_head[HTTP_INLINE_BYTES];
 };
 
 /* A chain of requests through `next`. Zeroed is empty. */
@@ -152,9 +152,9 @@ void http_request_unref(http_request_t *req);
 bool http_request_abandoned(const http_request_t *req);
 
 /* Parts of the request; the slices live as long as the caller's reference. thread: any holder */
-http_slice_t http_request_target(const http_request_t *req);        /* as sent */
-http_slice_t http_request_path(const http_request_t *req);          /* as sent, without the query */
-http_slice_t http_request_query(const http_request_t *req);         /* without '?', not decoded */
+http_slice_t http_request_target(const http_request_t *req); /* as sent */
+http_slice_t http_request_path(const http_request_t *req);   /* as sent, without the query */
+http_slice_t http_request_query(const http_request_t *req);  /* without '?', not decoded */
 http_slice_t http_request_body(const http_request_t *req);
 http_slice_t http_request_param(const http_request_t *req, unsigned i);
 http_slice_t http_request_field_name(const http_request_t *req, unsigned i);
@@ -259,19 +259,19 @@ int http_router_add(http_router_t *router, http_method_t method, const char *pat
  */
 
 typedef struct {
-    int      backlog;             /* connections the kernel may queue */
-    unsigned max_connections;     /* beyond it new ones wait in the backlog */
-    unsigned max_in_flight;       /* requests; beyond it 503 with Retry-After */
-    unsigned pipeline_window;     /* requests in flight per connection; beyond it reading pauses */
-    size_t   max_request_line;    /* bytes; 414 */
-    size_t   max_header_bytes;    /* bytes, all fields and trailers of a request; 431 */
-    unsigned max_headers;         /* fields; 431 */
-    size_t   max_body;            /* bytes; 413 */
-    uint32_t header_timeout_ms;   /* from the first byte to the end of the head; 408 */
-    uint32_t body_timeout_ms;     /* from the end of the head to the end of the body; 408 */
+    int      backlog;              /* connections the kernel may queue */
+    unsigned max_connections;      /* beyond it new ones wait in the backlog */
+    unsigned max_in_flight;        /* requests; beyond it 503 with Retry-After */
+    unsigned pipeline_window;      /* requests in flight per connection; beyond it reading pauses */
+    size_t   max_request_line;     /* bytes; 414 */
+    size_t   max_header_bytes;     /* bytes, all fields and trailers of a request; 431 */
+    unsigned max_headers;          /* fields; 431 */
+    size_t   max_body;             /* bytes; 413 */
+    uint32_t header_timeout_ms;    /* from the first byte to the end of the head; 408 */
+    uint32_t body_timeout_ms;      /* from the end of the head to the end of the body; 408 */
     uint32_t keepalive_timeout_ms; /* idle; closes */
-    uint32_t write_timeout_ms;    /* without the client taking a byte; closes */
-    uint32_t request_timeout_ms;  /* 0: off; 504 */
+    uint32_t write_timeout_ms;     /* without the client taking a byte; closes */
+    uint32_t request_timeout_ms;   /* 0: off; 504 */
 } http_options_t;
 
 /* The defaults, as `--help` shows them. */
@@ -288,12 +288,12 @@ typedef struct {
 
 /* Counted since the start. Every parsed request ends in exactly one of the last three. */
 typedef struct {
-    uint64_t connections;      /* accepted */
-    uint64_t parsed;           /* complete requests and malformed ones, each with an answer due */
-    uint64_t answered;         /* handed to the kernel whole */
+    uint64_t connections; /* accepted */
+    uint64_t parsed;      /* complete requests and malformed ones, each with an answer due */
+    uint64_t answered;    /* handed to the kernel whole */
     uint64_t answered_by_class[6]; /* by the first digit of the status */
-    uint64_t abandoned;        /* the client left before its answer */
-    uint64_t cut_off;          /* by the drain time-out */
+    uint64_t abandoned;            /* the client left before its answer */
+    uint64_t cut_off;              /* by the drain time-out */
 } http_stats_t;
 
 /*

@@ -19,14 +19,14 @@
 #include "common/http/http.h"
 
 enum {
-    HTTP_READ_BUFFER = 64 * 1024,   /* shared by all connections: emptied before a callback ends */
-    HTTP_OUT_BUFFER = 64 * 1024,    /* shared likewise: what one write gathers */
-    HTTP_GATHER_MAX = 16 * 1024,    /* larger bodies are written from where they lie */
-    HTTP_HEAD_MAX = 512,            /* bytes of a response head without its own fields */
-    HTTP_FIELDS_MAX = 32 * 1024,    /* bytes of a response's own header fields */
-    HTTP_STREAM_HIGH = 64 * 1024,   /* a stream refuses writes beyond this many unsent bytes */
-    HTTP_LINGER_MS = 2000,          /* how long a closed connection waits for the client's EOF */
-    HTTP_POOL_MAX = 1024,           /* idle request structs kept for reuse */
+    HTTP_READ_BUFFER = 64 * 1024, /* shared by all connections: emptied before a callback ends */
+    HTTP_OUT_BUFFER = 64 * 1024,  /* shared likewise: what one write gathers */
+    HTTP_GATHER_MAX = 16 * 1024,  /* larger bodies are written from where they lie */
+    HTTP_HEAD_MAX = 512,          /* bytes of a response head without its own fields */
+    HTTP_FIELDS_MAX = 32 * 1024,  /* bytes of a response's own header fields */
+    HTTP_STREAM_HIGH = 64 * 1024, /* a stream refuses writes beyond this many unsent bytes */
+    HTTP_LINGER_MS = 2000,        /* how long a closed connection waits for the client's EOF */
+    HTTP_POOL_MAX = 1024,         /* idle request structs kept for reuse */
 };
 
 /* ---- Objects --------------------------------------------------------------------------------- */
@@ -74,13 +74,13 @@ void http_response_pool_close(void);
 
 struct http_response {
     int      status;
-    bool     pooled;       /* small: its memory fits the pool */
-    bool     chunked;      /* a stream to a client that understands chunks */
+    bool     pooled;  /* small: its memory fits the pool */
+    bool     chunked; /* a stream to a client that understands chunks */
     size_t   fields_len;
-    char    *fields;       /* "Name: value\r\n"..., or NULL; owned */
-    uint16_t type_len;     /* Content-Type lies at data[0] */
+    char    *fields;   /* "Name: value\r\n"..., or NULL; owned */
+    uint16_t type_len; /* Content-Type lies at data[0] */
     size_t   body_len;
-    char     data[];       /* type, then body */
+    char     data[]; /* type, then body */
 };
 
 static inline const char *http_response_body(const http_response_t *resp)
@@ -90,9 +90,9 @@ static inline const char *http_response_body(const http_response_t *resp)
 
 typedef struct http_route {
     http_method_t  method;
-    char          *pattern;  /* owned */
+    char          *pattern; /* owned */
     size_t         pattern_len;
-    bool           literal;  /* no parameter in it */
+    bool           literal; /* no parameter in it */
     http_native_fn native;
     void          *arg;
 } http_route_t;
@@ -140,26 +140,26 @@ struct http_conn {
     uv_tcp_t        tcp;
     llhttp_t        parser;
     http_server_t  *server;
-    http_conn_t    *prev, *next;       /* in server->conns */
-    http_conn_t    *dirty_next;        /* in server->dirty */
-    http_request_t *pipeline_head;     /* oldest unanswered; the references that aren't lent */
+    http_conn_t    *prev, *next;   /* in server->conns */
+    http_conn_t    *dirty_next;    /* in server->dirty */
+    http_request_t *pipeline_head; /* oldest unanswered; the references that aren't lent */
     http_request_t *pipeline_tail;
-    http_request_t *parsing;           /* from its first byte to its last; one reference */
-    http_output_t  *output;            /* a write under way */
+    http_request_t *parsing; /* from its first byte to its last; one reference */
+    http_output_t  *output;  /* a write under way */
     http_stash_t   *stash;
-    uint32_t        since_ms;          /* start of what it is doing now: idling, a head, a body */
-    uint32_t        ignored_bytes;     /* of `parsing`: chunk extensions and trailers */
-    uint16_t        in_flight;         /* length of the pipeline */
-    uint8_t         state;             /* http_conn_state_t */
-    bool            dirty : 1;         /* in server->dirty */
-    bool            reading : 1;       /* uv_read_start() is in force */
-    bool            paused : 1;        /* llhttp stopped after a request: resume before parsing */
-    bool            eof : 1;           /* the client has sent its last byte */
-    bool            used : 1;          /* it has sent a request */
-    bool            head_done : 1;     /* of `parsing` */
-    bool            in_value : 1;      /* of `parsing`: llhttp's last span was a field value */
-    bool            barrier : 1;       /* the pipeline's tail waits until it is alone */
-    bool            continue_due : 1;  /* "100 Continue" once the pipeline is empty */
+    uint32_t        since_ms;         /* start of what it is doing now: idling, a head, a body */
+    uint32_t        ignored_bytes;    /* of `parsing`: chunk extensions and trailers */
+    uint16_t        in_flight;        /* length of the pipeline */
+    uint8_t         state;            /* http_conn_state_t */
+    bool            dirty : 1;        /* in server->dirty */
+    bool            reading : 1;      /* uv_read_start() is in force */
+    bool            paused : 1;       /* llhttp stopped after a request: resume before parsing */
+    bool            eof : 1;          /* the client has sent its last byte */
+    bool            used : 1;         /* it has sent a request */
+    bool            head_done : 1;    /* of `parsing` */
+    bool            in_value : 1;     /* of `parsing`: llhttp's last span was a field value */
+    bool            barrier : 1;      /* the pipeline's tail waits until it is alone */
+    bool            continue_due : 1; /* "100 Continue" once the pipeline is empty */
 };
 
 struct http_server {
@@ -171,28 +171,28 @@ struct http_server {
     http_pool_t         *pool;
     http_stats_t         stats;
 
-    uv_tcp_t   listener;
-    uv_check_t check;       /* after I/O: the turn */
-    uv_prepare_t prepare;   /* before blocking: what timers and close callbacks have left */
-    uv_idle_t  idle;        /* active while a turn has left work: the loop then doesn't block */
-    uv_timer_t tick;        /* the one coarse timer */
-    uv_timer_t drain_timer;
-    int        port;
-    unsigned   handles_open; /* while closing */
-    bool       listening, draining, drained;
-    bool       accept_paused; /* a connection waits in the backlog for room */
+    uv_tcp_t     listener;
+    uv_check_t   check;   /* after I/O: the turn */
+    uv_prepare_t prepare; /* before blocking: what timers and close callbacks have left */
+    uv_idle_t    idle;    /* active while a turn has left work: the loop then doesn't block */
+    uv_timer_t   tick;    /* the one coarse timer */
+    uv_timer_t   drain_timer;
+    int          port;
+    unsigned     handles_open; /* while closing */
+    bool         listening, draining, drained;
+    bool         accept_paused; /* a connection waits in the backlog for room */
 
     http_conn_t        *conns;
     unsigned            conn_count;
-    http_conn_t        *dirty;     /* have answers due, or something else to settle */
+    http_conn_t        *dirty; /* have answers due, or something else to settle */
     http_request_list_t ready;
     unsigned            in_flight; /* requests with a handler */
 
-    int  parse_status;         /* of the parser callback that failed: 400, 413, ... */
-    time_t date_second;        /* what `head_200` says */
-    char head_200[64];         /* "HTTP/1.1 200 OK\r\nDate: ...\r\n" */
+    int    parse_status; /* of the parser callback that failed: 400, 413, ... */
+    time_t date_second;  /* what `head_200` says */
+    char   head_200[64]; /* "HTTP/1.1 200 OK\r\nDate: ...\r\n" */
     size_t head_200_len;
-    char date[40];             /* "Date: ...\r\n" */
+    char   date[40]; /* "Date: ...\r\n" */
     size_t date_len;
 
     char read_buf[HTTP_READ_BUFFER];
@@ -216,15 +216,17 @@ bool http_request_return(http_request_t *req);
 /* conn.c */
 void http_conn_accept(http_server_t *server); /* takes one from the listener */
 void http_conn_mark_dirty(http_conn_t *conn);
-void http_conn_settle(http_conn_t *conn); /* decide what to do next: parse on, read, finish, close */
+void http_conn_settle(
+    http_conn_t *conn); /* decide what to do next: parse on, read, finish, close */
 void http_conn_set_state(http_conn_t *conn, http_conn_state_t state);
-void http_conn_finish(http_conn_t *conn); /* no further requests */
-void http_conn_gone(http_conn_t *conn);   /* the client has left: abandon everything, close */
+void http_conn_finish(http_conn_t *conn);  /* no further requests */
+void http_conn_gone(http_conn_t *conn);    /* the client has left: abandon everything, close */
 void http_conn_cut_off(http_conn_t *conn); /* the drain time-out: likewise, counted as cut off */
 void http_conn_pop(http_conn_t *conn);     /* the oldest request is written */
 void http_conn_check_time(http_conn_t *conn, uint32_t now);
-void http_conn_push(http_conn_t *conn, http_request_t *req); /* onto the pipeline; takes a reference */
-bool http_conn_can_take(const http_conn_t *conn);            /* another request */
+void http_conn_push(http_conn_t    *conn,
+                    http_request_t *req);         /* onto the pipeline; takes a reference */
+bool http_conn_can_take(const http_conn_t *conn); /* another request */
 
 /* parser.c */
 void http_parser_init(http_conn_t *conn);
@@ -242,15 +244,16 @@ void http_output_tick(http_server_t *server); /* new second: new Date */
 
 /* stream.c */
 struct http_stream {
-    http_response_t *head;     /* until it is sent */
-    char            *buf;      /* framed bytes that are not sent yet */
+    http_response_t *head; /* until it is sent */
+    char            *buf;  /* framed bytes that are not sent yet */
     size_t           len, cap;
     bool             ended, refused, chunked, mute; /* mute: HEAD, nothing of the body is sent */
     void (*on_room)(void *);
-    void            *arg;
+    void *arg;
 };
-void http_stream_abandon(http_request_t *req); /* the client is gone: drop buffers, wake the writer */
+void http_stream_abandon(
+    http_request_t *req); /* the client is gone: drop buffers, wake the writer */
 void http_stream_free(http_stream_t *stream);
-void http_stream_sent(http_request_t *req);    /* the buffer went out: say so if somebody waits */
+void http_stream_sent(http_request_t *req); /* the buffer went out: say so if somebody waits */
 
 #endif

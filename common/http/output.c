@@ -13,7 +13,7 @@ static void on_written(uv_write_t *write, int status);
 /* What one write takes: gathered bytes, then perhaps one large body from where it lies. */
 typedef struct {
     char            *buf, *end; /* what is gathered */
-    http_response_t *large; /* owned; NULL if all is gathered */
+    http_response_t *large;     /* owned; NULL if all is gathered */
     unsigned         answers;
 } batch_t;
 
@@ -63,7 +63,8 @@ static char *put_status_and_date(char *at, const http_server_t *server, int stat
 {
     const char *reason;
 
-    if (status == 200) { /* a copy of fixed size is a few instructions; what is too much is overwritten */
+    if (status ==
+        200) { /* a copy of fixed size is a few instructions; what is too much is overwritten */
         memcpy(at, server->head_200, sizeof server->head_200);
         return at + server->head_200_len;
     }
@@ -141,8 +142,7 @@ static void gather_out_of_memory(http_conn_t *conn, batch_t *batch)
 
 static bool is_last(const http_conn_t *conn, const http_request_t *req)
 {
-    return req->close_after ||
-           (conn->state == HTTP_CONN_FINISHING && req == conn->pipeline_tail);
+    return req->close_after || (conn->state == HTTP_CONN_FINISHING && req == conn->pipeline_tail);
 }
 
 /* Returns false if it doesn't fit into this batch. */
@@ -159,8 +159,8 @@ static bool gather_response(http_conn_t *conn, http_request_t *req, batch_t *bat
         return true;
     }
     body_len = req->method == HTTP_METHOD_HEAD || has_no_content(resp->status) ? 0 : resp->body_len;
-    if (!fits(batch, HTTP_HEAD_MAX + resp->fields_len +
-                         (body_len <= HTTP_GATHER_MAX ? body_len : 0)))
+    if (!fits(batch,
+              HTTP_HEAD_MAX + resp->fields_len + (body_len <= HTTP_GATHER_MAX ? body_len : 0)))
         return false;
     batch->end = put_head(batch->end, conn, req, resp, closing);
     if (body_len > HTTP_GATHER_MAX) {

@@ -33,13 +33,16 @@ static const llhttp_settings_t settings = {
     .on_message_complete = on_message_complete,
 };
 
-_Static_assert((int)HTTP_METHOD_DELETE == (int)HTTP_DELETE && (int)HTTP_METHOD_GET == (int)HTTP_GET &&
-                   (int)HTTP_METHOD_HEAD == (int)HTTP_HEAD && (int)HTTP_METHOD_POST == (int)HTTP_POST &&
-                   (int)HTTP_METHOD_PUT == (int)HTTP_PUT && (int)HTTP_METHOD_PATCH == (int)HTTP_PATCH &&
+_Static_assert((int)HTTP_METHOD_DELETE == (int)HTTP_DELETE &&
+                   (int)HTTP_METHOD_GET == (int)HTTP_GET &&
+                   (int)HTTP_METHOD_HEAD == (int)HTTP_HEAD &&
+                   (int)HTTP_METHOD_POST == (int)HTTP_POST &&
+                   (int)HTTP_METHOD_PUT == (int)HTTP_PUT &&
+                   (int)HTTP_METHOD_PATCH == (int)HTTP_PATCH &&
                    (int)HTTP_METHOD_OPTIONS == (int)HTTP_OPTIONS,
                "http_method_t has llhttp's values");
 
-#define TEXT_OF(macro) TEXT_OF_ARG(macro)
+#define TEXT_OF(macro)   TEXT_OF_ARG(macro)
 #define TEXT_OF_ARG(arg) #arg
 
 const char *http_parser_version(void)
@@ -51,13 +54,20 @@ const char *http_parser_version(void)
 const char *http_method_name(http_method_t method)
 {
     switch (method) {
-    case HTTP_METHOD_DELETE: return "DELETE";
-    case HTTP_METHOD_GET: return "GET";
-    case HTTP_METHOD_HEAD: return "HEAD";
-    case HTTP_METHOD_POST: return "POST";
-    case HTTP_METHOD_PUT: return "PUT";
-    case HTTP_METHOD_OPTIONS: return "OPTIONS";
-    case HTTP_METHOD_PATCH: return "PATCH";
+    case HTTP_METHOD_DELETE:
+        return "DELETE";
+    case HTTP_METHOD_GET:
+        return "GET";
+    case HTTP_METHOD_HEAD:
+        return "HEAD";
+    case HTTP_METHOD_POST:
+        return "POST";
+    case HTTP_METHOD_PUT:
+        return "PUT";
+    case HTTP_METHOD_OPTIONS:
+        return "OPTIONS";
+    case HTTP_METHOD_PATCH:
+        return "PATCH";
     }
     return NULL;
 }
@@ -263,8 +273,9 @@ static int parse_target(http_request_t *req)
  * URI around it, no blank and no list. A table, since every request passes here. */
 static bool host_valid(http_slice_t host)
 {
-    static const bool refused[256] = {[0 ... ' '] = true, ['/'] = true,  ['?'] = true, ['#'] = true,
-                                      ['@'] = true,       ['\\'] = true, [','] = true, [0x7f] = true};
+    static const bool refused[256] = {
+        [0 ... ' '] = true, ['/'] = true,  ['?'] = true, ['#'] = true,
+        ['@'] = true,       ['\\'] = true, [','] = true, [0x7f] = true};
 
     for (size_t i = 0; i < host.len; i++)
         if (refused[(unsigned char)host.data[i]])

@@ -197,7 +197,8 @@ static http_slice_t segment_at(http_slice_t path, size_t at)
 {
     const char *stop = memchr(path.data + at, '/', path.len - at);
 
-    return (http_slice_t){path.data + at, (stop == NULL ? path.len : (size_t)(stop - path.data)) - at};
+    return (http_slice_t){path.data + at,
+                          (stop == NULL ? path.len : (size_t)(stop - path.data)) - at};
 }
 
 /* Walk pattern and path together; note where parameters are, still encoded, as offsets in path. */

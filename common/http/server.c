@@ -9,7 +9,7 @@
 #include "common/http/internal.h"
 
 enum {
-    MAX_ROUNDS = 4,       /* in one turn; then other connections' I/O comes first */
+    MAX_ROUNDS = 4, /* in one turn; then other connections' I/O comes first */
     MIN_TICK_MS = 20,
     MAX_TICK_MS = 1000,
 };
@@ -96,8 +96,9 @@ static int open_reuse_port(uv_tcp_t *tcp, int family)
 
     if (fd < 0)
         return uv_translate_sys_error(errno);
-    err = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 ? uv_tcp_open(tcp, fd)
-                                                                       : uv_translate_sys_error(errno);
+    err = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0
+              ? uv_tcp_open(tcp, fd)
+              : uv_translate_sys_error(errno);
     if (err != 0)
         close(fd);
     return err;
@@ -367,9 +368,10 @@ static void on_handle_closed(uv_handle_t *handle)
 
 void http_server_close(http_server_t *server)
 {
-    uv_handle_t *handles[] = {(uv_handle_t *)&server->check, (uv_handle_t *)&server->prepare,
-                              (uv_handle_t *)&server->idle, (uv_handle_t *)&server->tick,
-                              (uv_handle_t *)&server->drain_timer, (uv_handle_t *)&server->listener};
+    uv_handle_t *handles[] = {
+        (uv_handle_t *)&server->check,       (uv_handle_t *)&server->prepare,
+        (uv_handle_t *)&server->idle,        (uv_handle_t *)&server->tick,
+        (uv_handle_t *)&server->drain_timer, (uv_handle_t *)&server->listener};
 
     assert(server->conn_count == 0);
     http_pool_close(server->pool);

@@ -12,7 +12,8 @@
 #include "common/bridge/completions.h"
 #include "common/http/http.h"
 
-typedef struct lab lab_t; /* defined by each lab's dispatch.c; HTTP thread unless it says otherwise */
+typedef struct lab
+    lab_t; /* defined by each lab's dispatch.c; HTTP thread unless it says otherwise */
 
 /* Options that only some labs have. */
 enum {
@@ -33,7 +34,7 @@ typedef struct {
     bridge_app_t    *app;
     bridge_thread_t *http_thread; /* the HTTP thread's Python state */
     completions_t   *completions;
-    unsigned         workers;     /* --workers */
+    unsigned         workers; /* --workers */
 } lab_context_t;
 
 /* Run the program. returns the exit status: 0 drained, 1 failed start, 2 bad usage, 3 cut off */

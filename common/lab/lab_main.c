@@ -64,8 +64,9 @@ static void on_stop(void *owner)
 {
     program_t *program = owner;
 
-    fprintf(stderr, "stopping: %u requests in flight get their answers, for at most %g seconds; "
-                    "once more to stop at once\n",
+    fprintf(stderr,
+            "stopping: %u requests in flight get their answers, for at most %g seconds; "
+            "once more to stop at once\n",
             http_server_in_flight(program->server), program->options.drain_timeout_ms / 1000.0);
     self_bench_stop(program->bench);
     http_server_drain(program->server, program->options.drain_timeout_ms);
@@ -150,8 +151,9 @@ static int listen_on(program_t *program)
     if (err == 0)
         return 0;
     if (err == UV_EADDRINUSE)
-        fprintf(stderr, "%s: port %d of %s is in use: stop what listens there (ss -ltnp shows it), or "
-                        "choose another with --port\n",
+        fprintf(stderr,
+                "%s: port %d of %s is in use: stop what listens there (ss -ltnp shows it), or "
+                "choose another with --port\n",
                 program->info->name, options->port, options->host);
     else if (err == UV_EINVAL)
         fprintf(stderr, "%s: --host: %s is no numeric address such as 127.0.0.1 or ::1\n",
@@ -183,8 +185,10 @@ static void print_banner(program_t *program)
     printf("\nlistening on %s\n", program->url);
     fflush(stdout);
     if (!is_loopback(options->host))
-        log_message(LOG_WARNING, "%s can be reached from other machines: there is no TLS, and this is "
-                                 "a lab", options->host);
+        log_message(LOG_WARNING,
+                    "%s can be reached from other machines: there is no TLS, and this is "
+                    "a lab",
+                    options->host);
 }
 
 static int start_bench(program_t *program)
@@ -222,7 +226,7 @@ static void print_summary(const program_t *program, const http_stats_t *stats)
     printf("served for %.1f s: %llu connections, %llu requests\n", seconds,
            (unsigned long long)stats->connections, (unsigned long long)stats->parsed);
     printf("  answered %llu (", (unsigned long long)stats->answered);
-    for (int class = 2; class <= 5; class++)
+    for (int class = 2; class <= 5; class ++)
         printf("%dxx: %llu%s", class, (unsigned long long)stats->answered_by_class[class],
                class < 5 ? ", " : "");
     printf("), client left %llu, cut off %llu\n", (unsigned long long)stats->abandoned,
@@ -294,10 +298,15 @@ int lab_main(int argc, char **argv, const lab_info_t *info)
     program_t program = {.info = info};
 
     switch (options_parse(&program.options, argc, (const char **)argv, info)) {
-    case OPTIONS_HELP: return 0;
-    case OPTIONS_VERSION: print_version(info); return 0;
-    case OPTIONS_BAD: return 2;
-    case OPTIONS_RUN: break;
+    case OPTIONS_HELP:
+        return 0;
+    case OPTIONS_VERSION:
+        print_version(info);
+        return 0;
+    case OPTIONS_BAD:
+        return 2;
+    case OPTIONS_RUN:
+        break;
     }
     log_set_level(program.options.log_level);
     if (pin(&program) != 0)

@@ -129,7 +129,8 @@ static void on_stream(void *arg, http_request_t *req)
     }
     *job = (stream_job_t){.req = req, .chunks = chunks, .size = size};
     memset(job->data, 'x', (size_t)size);
-    if (http_stream_begin(req, http_response_new(200, text_plain, NULL, 0), on_stream_room, job) == 0)
+    if (http_stream_begin(req, http_response_new(200, text_plain, NULL, 0), on_stream_room, job) ==
+        0)
         on_stream_room(job);
     else
         free(job);

@@ -12,10 +12,10 @@
 /* What popt fills in: seconds as fractions, counts as int. */
 typedef struct {
     const char *host, *app, *pin, *log_level, *bench; /* literals, or popt's on the heap */
-    int    port, backlog, max_connections, max_in_flight, pipeline_window;
-    int    max_request_line, max_header_bytes, max_headers, max_body, workers, debug;
-    double header_timeout, body_timeout, keepalive_timeout, write_timeout, request_timeout;
-    double drain_timeout;
+    int         port, backlog, max_connections, max_in_flight, pipeline_window;
+    int         max_request_line, max_header_bytes, max_headers, max_body, workers, debug;
+    double      header_timeout, body_timeout, keepalive_timeout, write_timeout, request_timeout;
+    double      drain_timeout;
 } raw_t;
 
 enum { VAL_VERSION = 1, VAL_HELP };
@@ -139,7 +139,8 @@ static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
     out->http.backlog = (int)take(&checks, "backlog", raw->backlog, 1, 65535);
     out->http.max_connections =
         (unsigned)take(&checks, "max-connections", raw->max_connections, 1, 1000000);
-    out->http.max_in_flight = (unsigned)take(&checks, "max-in-flight", raw->max_in_flight, 1, 1000000);
+    out->http.max_in_flight =
+        (unsigned)take(&checks, "max-in-flight", raw->max_in_flight, 1, 1000000);
     out->http.pipeline_window =
         (unsigned)take(&checks, "pipeline-window", raw->pipeline_window, 1, 1024);
     out->http.max_request_line =
@@ -210,11 +211,22 @@ static options_result_t read_options(poptContext context, const char *lab)
 }
 
 #define SHOWN POPT_ARGFLAG_SHOW_DEFAULT
-#define INT(name, field, help, unit) {name, 0, POPT_ARG_INT | SHOWN, &raw.field, 0, help, unit}
-#define SECONDS(name, field, help) {name, 0, POPT_ARG_DOUBLE | SHOWN, &raw.field, 0, help, "SECONDS"}
-#define STRING(name, field, help, unit) \
-    {name, 0, POPT_ARG_STRING | SHOWN, &raw.field, 0, help, unit}
-#define GROUP(table, title) {NULL, 0, POPT_ARG_INCLUDE_TABLE, table, 0, title, NULL}
+#define INT(name, field, help, unit)                             \
+    {                                                            \
+        name, 0, POPT_ARG_INT | SHOWN, &raw.field, 0, help, unit \
+    }
+#define SECONDS(name, field, help)                                       \
+    {                                                                    \
+        name, 0, POPT_ARG_DOUBLE | SHOWN, &raw.field, 0, help, "SECONDS" \
+    }
+#define STRING(name, field, help, unit)                             \
+    {                                                               \
+        name, 0, POPT_ARG_STRING | SHOWN, &raw.field, 0, help, unit \
+    }
+#define GROUP(table, title)                                    \
+    {                                                          \
+        NULL, 0, POPT_ARG_INCLUDE_TABLE, table, 0, title, NULL \
+    }
 
 options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
                                const lab_info_t *info)
@@ -223,12 +235,12 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
     struct poptOption where[] = {
         STRING("host", host, "numeric address to listen on", "ADDRESS"),
         INT("port", port, "port to listen on; 0 picks a free one", "PORT"),
-        INT("backlog", backlog, "connections the kernel may queue", "COUNT"),
-        POPT_TABLEEND};
+        INT("backlog", backlog, "connections the kernel may queue", "COUNT"), POPT_TABLEEND};
     struct poptOption what[] = {
         STRING("app", app, "the app to serve; looked for in the working directory first",
                "MODULE:OBJECT"),
-        {"debug", 0, POPT_ARG_NONE, &raw.debug, 0, "asyncio's debug mode, Python's faulthandler", NULL},
+        {"debug", 0, POPT_ARG_NONE, &raw.debug, 0, "asyncio's debug mode, Python's faulthandler",
+         NULL},
         STRING("log-level", log_level, "debug, info, warning or error", "LEVEL"),
         POPT_TABLEEND};
     struct poptOption limits[] = {
@@ -252,18 +264,23 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
     struct poptOption measure[] = {
         {"bench", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &raw.bench, 0,
          "load itself with wrk, print a row, exit; 5 seconds unless told", "SECONDS"},
-        {"pin", 0, POPT_ARG_STRING, &raw.pin, 0, "run on these CPUs only, such as 0 or 0,2-3", "CPUS"},
+        {"pin", 0, POPT_ARG_STRING, &raw.pin, 0, "run on these CPUs only, such as 0 or 0,2-3",
+         "CPUS"},
         POPT_TABLEEND};
     struct poptOption other[] = {
         {"version", 0, POPT_ARG_NONE, NULL, VAL_VERSION, "versions of the lab's parts", NULL},
         {"help", 0, POPT_ARG_NONE, NULL, VAL_HELP, "this text", NULL},
         POPT_TABLEEND};
     struct poptOption own[] = {GROUP(workers, "This lab's own:"), POPT_TABLEEND};
-    struct poptOption table[] = {
-        GROUP(where, "Where:"),       GROUP(what, "What:"),   GROUP(limits, "Limits:"),
-        GROUP(measure, "Measuring:"), GROUP(other, "Other:"), POPT_TABLEEND, POPT_TABLEEND};
-    poptContext      context;
-    options_result_t result;
+    struct poptOption table[] = {GROUP(where, "Where:"),
+                                 GROUP(what, "What:"),
+                                 GROUP(limits, "Limits:"),
+                                 GROUP(measure, "Measuring:"),
+                                 GROUP(other, "Other:"),
+                                 POPT_TABLEEND,
+                                 POPT_TABLEEND};
+    poptContext       context;
+    options_result_t  result;
 
     set_defaults(&raw, info);
     if (info->options & LAB_HAS_WORKERS)

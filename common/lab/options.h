@@ -9,9 +9,9 @@
 #include "common/log/log.h"
 
 typedef struct {
-    char           host[64];      /* numeric address */
+    char           host[64]; /* numeric address */
     int            port;
-    char           app[256];      /* MODULE:OBJECT */
+    char           app[256]; /* MODULE:OBJECT */
     bool           debug;
     http_options_t http;
     uint32_t       drain_timeout_ms;

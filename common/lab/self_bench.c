@@ -10,9 +10,9 @@
 enum { WARM_UP_SECONDS = 1, OUTPUT_MAX = 8192 };
 
 struct self_bench {
-    uv_loop_t   *loop;
-    const char  *lab, *url; /* borrowed */
-    int          seconds;
+    uv_loop_t  *loop;
+    const char *lab, *url; /* borrowed */
+    int         seconds;
     void (*on_done)(void *owner, int status);
     void        *owner;
     bool         measuring; /* the warm-up is over */
@@ -21,7 +21,7 @@ struct self_bench {
     int          open_handles; /* of the present run: process and pipe */
     bool         running, stopped;
     int64_t      exit_status;
-    double       cpu_before;   /* seconds */
+    double       cpu_before; /* seconds */
     char         output[OUTPUT_MAX];
     size_t       output_len;
 };
@@ -62,8 +62,8 @@ static bool number_after(const char *text, const char *label, bool times, double
 static double socket_errors(const char *text)
 {
     static const char *const kinds[] = {"connect ", "read ", "write ", "timeout "};
-    const char *line = strstr(text, "Socket errors:");
-    double      sum = 0, count;
+    const char              *line = strstr(text, "Socket errors:");
+    double                   sum = 0, count;
 
     for (size_t i = 0; line != NULL && i < sizeof kinds / sizeof kinds[0]; i++)
         if (number_after(line, kinds[i], false, &count))
@@ -111,16 +111,14 @@ static double cpu_seconds(void)
 static int run_wrk(self_bench_t *self, int seconds)
 {
     char  duration[16];
-    char *args[] = {"wrk", "-t1", "-c100", duration, "--latency", (char *)(uintptr_t)self->url, NULL};
+    char *args[] = {"wrk", "-t1", "-c100", duration, "--latency", (char *)(uintptr_t)self->url,
+                    NULL};
     uv_stdio_container_t stdio[] = {
         {.flags = UV_IGNORE},
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&self->pipe},
         {.flags = UV_INHERIT_FD, .data.fd = 2}};
-    uv_process_options_t options = {.exit_cb = on_exit_of_wrk,
-                                    .file = "wrk",
-                                    .args = args,
-                                    .stdio_count = 3,
-                                    .stdio = stdio};
+    uv_process_options_t options = {
+        .exit_cb = on_exit_of_wrk, .file = "wrk", .args = args, .stdio_count = 3, .stdio = stdio};
     int err;
 
     snprintf(duration, sizeof duration, "-d%ds", seconds);
@@ -143,8 +141,8 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     self_bench_t *self = handle->data;
 
     (void)suggested;
-    *buf = uv_buf_init(self->output + self->output_len,
-                       (unsigned)(OUTPUT_MAX - 1 - self->output_len));
+    *buf =
+        uv_buf_init(self->output + self->output_len, (unsigned)(OUTPUT_MAX - 1 - self->output_len));
 }
 
 static void on_output(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
@@ -177,7 +175,8 @@ static int report(self_bench_t *self, double cpu)
         fprintf(stderr, "--bench: wrk's report can't be read:\n%s\n", self->output);
         return 1;
     }
-    printf("%-20s %12s %10s %10s %16s\n", "lab", "requests/s", "p50 ms", "p99 ms", "CPU us/request");
+    printf("%-20s %12s %10s %10s %16s\n", "lab", "requests/s", "p50 ms", "p99 ms",
+           "CPU us/request");
     printf("%-20s %12.0f %10.2f %10.2f %16.2f\n", self->lab, result.per_second,
            result.p50_us / 1000, result.p99_us / 1000, cpu * 1e6 / result.requests);
     if (result.bad_answers + result.socket_errors == 0)
@@ -217,8 +216,12 @@ int self_bench_start(self_bench_t **out, uv_loop_t *loop, const char *lab, const
 
     if (self == NULL)
         return UV_ENOMEM;
-    *self = (self_bench_t){.loop = loop, .lab = lab, .url = url, .seconds = seconds,
-                           .on_done = on_done, .owner = owner};
+    *self = (self_bench_t){.loop = loop,
+                           .lab = lab,
+                           .url = url,
+                           .seconds = seconds,
+                           .on_done = on_done,
+                           .owner = owner};
     *out = self;
     printf("warming up for %d second...\n", WARM_UP_SECONDS);
     fflush(stdout);

@@ -11,10 +11,10 @@
 
 /* What wrk printed. */
 typedef struct {
-    double requests;     /* in all */
+    double requests; /* in all */
     double per_second;
     double p50_us, p99_us;
-    double bad_answers;  /* not 2xx or 3xx */
+    double bad_answers; /* not 2xx or 3xx */
     double socket_errors;
 } wrk_result_t;
 

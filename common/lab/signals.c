@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-    GRACE_MS = 1000, /* after the drain time-out, for stopping loops and for the hooks */
+    GRACE_MS = 1000,   /* after the drain time-out, for stopping loops and for the hooks */
     STOP_WATCHDOG = 0, /* in the pipe, among the numbers of signals */
 };
 
@@ -93,8 +93,7 @@ int signals_open(signals_t *self, uv_loop_t *loop, uint32_t drain_timeout_ms,
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     int              err;
 
-    *self = (signals_t){
-        .on_stop = on_stop, .owner = owner, .drain_timeout_ms = drain_timeout_ms};
+    *self = (signals_t){.on_stop = on_stop, .owner = owner, .drain_timeout_ms = drain_timeout_ms};
     if ((err = open_pipe()) != 0 || (err = uv_async_init(loop, &self->async, on_async)) != 0)
         return err;
     self->async.data = self;

@@ -15,8 +15,8 @@
 typedef struct signals {
     /* Set by signals_open(), read-only afterwards. */
     void (*on_stop)(void *owner); /* HTTP thread: begin to drain */
-    void      *owner;
-    uint32_t   drain_timeout_ms;
+    void       *owner;
+    uint32_t    drain_timeout_ms;
     uv_thread_t watchdog;
 
     /* HTTP thread only, but for uv_async_send(). */

@@ -15,8 +15,7 @@ typedef enum { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR } log_level_t;
 /* Drop what is below `level`. Call it before threads start; LOG_INFO is the default. */
 void log_set_level(log_level_t level);
 
-void log_message(log_level_t level, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void log_message(log_level_t level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A message followed by a text of several lines, as one event. `text` is terminated. */
 void log_text(log_level_t level, const char *text, const char *format, ...)
