@@ -194,7 +194,7 @@ static int start_workers(lab_t *lab, const lab_context_t *context)
     if (lab->workers == NULL)
         return -1;
     for (; lab->worker_count < context->workers; lab->worker_count++) {
-        char name[16];
+        char name[24];
 
         snprintf(name, sizeof name, "worker-%u", lab->worker_count);
         if (loop_thread_start(&lab->workers[lab->worker_count], context->bridge, NULL, name) != 0)

@@ -56,21 +56,17 @@ static PyStatus initialize(const bridge_options_t *options)
 /* The folder of bundled apps: beside this program or up to three folders above it. */
 static bool find_handlers(char *path, size_t size)
 {
-    size_t len = size - sizeof "/handlers/async_app.py";
+    char   folder[4096], app[4200];
+    size_t len = sizeof folder;
+    char  *slash;
 
-    if (uv_exepath(path, &len) != 0)
+    if (uv_exepath(folder, &len) != 0)
         return false;
-    for (int level = 0; level < 4; level++) {
-        char *slash = strrchr(path, '/');
-
-        if (slash == NULL)
-            return false;
-        strcpy(slash, "/handlers/async_app.py");
-        if (access(path, R_OK) == 0) {
-            slash[strlen("/handlers")] = '\0';
-            return true;
-        }
+    for (int level = 0; level < 4 && (slash = strrchr(folder, '/')) != NULL; level++) {
         *slash = '\0';
+        snprintf(app, sizeof app, "%s/handlers/async_app.py", folder);
+        if (access(app, R_OK) == 0)
+            return (size_t)snprintf(path, size, "%s/handlers", folder) < size;
     }
     return false;
 }
@@ -83,9 +79,7 @@ static int extend_path(void)
     PyObject *first = NULL, *last = NULL;
     int       err = -1;
 
-    if (getcwd(cwd, sizeof cwd) == NULL)
-        strcpy(cwd, ".");
-    first = PyUnicode_DecodeFSDefault(cwd); /* new */
+    first = PyUnicode_DecodeFSDefault(getcwd(cwd, sizeof cwd) == NULL ? "." : cwd); /* new */
     if (path == NULL || first == NULL || PyList_Insert(path, 0, first) != 0)
         goto done;
     if (find_handlers(handlers, sizeof handlers)) {

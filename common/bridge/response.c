@@ -235,9 +235,9 @@ static int add_headers(http_response_t *resp, PyObject *headers)
     return 0;
 }
 
-http_response_t *bridge_response_object_convert(bridge_state_t *state, PyObject *object)
+http_response_t *bridge_response_object_convert(bridge_state_t *state, PyObject *response)
 {
-    response_t      *self = (response_t *)object;
+    response_t      *self = (response_t *)response;
     const char      *type = NULL;
     http_response_t *resp;
 

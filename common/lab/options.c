@@ -91,11 +91,9 @@ static void take_string(checks_t *checks, const char *option, const char *value,
 {
     if (value == NULL || checks->failed)
         return;
-    checks->failed = strlen(value) >= size;
+    checks->failed = (size_t)snprintf(copy, size, "%s", value) >= size;
     if (checks->failed)
         fprintf(stderr, "%s: --%s: longer than %zu characters\n", checks->lab, option, size - 1);
-    else
-        strcpy(copy, value);
 }
 
 static log_level_t take_log_level(checks_t *checks, const char *name)
