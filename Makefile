@@ -246,7 +246,8 @@ lab1 lab2 lab3: %: $(BIN)/% ## build one lab and leave it as ./lab1, ./lab2, ./l
 	@cmp -s $< $@ || { cp $< $@.tmp && mv -f $@.tmp $@; }
 
 test: $(LABS:%=$(BIN)/%) $(TESTS:%=$(BIN)/%) ## build and run all tests
-	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' PYTHON='$(PYTHON)' tools/run_tests $(TESTS:%=$(BIN)/%)
+	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' PYTHON='$(PYTHON)' tools/run_tests $(TESTS:%=$(BIN)/%) \
+	    $(wildcard tests/python)
 
 unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%)
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' tools/run_tests $<

@@ -167,9 +167,11 @@ apt_get() {
 die_with_log() {
     {
         say "deps.sh: $1"
-        say "the last lines of $log:"
-        tail -n 15 "$log" | sed 's/^/    /'
-        say "Is there a network, and does \`apt-get update\` work?"
+        if [[ -s $log ]]; then
+            say "the last lines of $log:"
+            tail -n 15 "$log" | sed 's/^/    /'
+            say "Is there a network, and does \`apt-get update\` work?"
+        fi
     } >&2
     exit 1
 }
