@@ -89,6 +89,12 @@ void http_parser_init(http_conn_t *conn)
     conn->parser.data = conn;
 }
 
+/* llhttp's HPE_INVALID_VERSION also means a known version with something wrong behind it. */
+static bool version_known(const llhttp_t *parser)
+{
+    return parser->http_major == 1 && parser->http_minor <= 1;
+}
+
 size_t http_parser_feed(http_conn_t *conn, const char *data, size_t len, int *status)
 {
     llhttp_errno_t err;
@@ -106,7 +112,9 @@ size_t http_parser_feed(http_conn_t *conn, const char *data, size_t len, int *st
         conn->paused = true;
         return (size_t)(llhttp_get_error_pos(&conn->parser) - data);
     }
-    *status = err == HPE_INVALID_VERSION ? 505 : conn->server->parse_status;
+    *status = err == HPE_INVALID_VERSION && !version_known(&conn->parser)
+                  ? 505
+                  : conn->server->parse_status;
     return len;
 }
 
@@ -350,7 +358,7 @@ static int check_head(http_conn_t *conn, http_request_t *req, const llhttp_t *pa
 {
     int status;
 
-    if (parser->http_major != 1 || parser->http_minor > 1)
+    if (!version_known(parser))
         return 505;
     if (http_method_name(req->method) == NULL)
         return 501;
