@@ -7,7 +7,7 @@
 #   build/config/          what tools/config_mk found out about this machine
 #   build/deps/            what tools/deps.sh has fetched, if anything
 
-# ---- Variables to set on the command line ----------------------------------------------------------
+# ---- Variables to set on the command line --------------------------------------------------------
 
 ## V=1                    show whole commands
 ## WERROR=1               warnings are errors
@@ -25,14 +25,14 @@ TEST_FILTER ?=
 DEPS ?= 1
 export PYTHON_CONFIG LLHTTP_PREFIX TEST_FILTER
 
-# The driver of the experiment, the tests in Python: the distribution's, whatever comes first on PATH.
+# Runs the experiment and the tests in Python: the distribution's, whatever comes first on PATH.
 PYTHON := /usr/bin/python3
 CLANG_FORMAT ?= $(or $(shell command -v clang-format-14),clang-format)
 
 # A variable set to 0 is off.
 on = $(filter-out 0,$(1))
 
-# ---- Sources ---------------------------------------------------------------------------------------
+# ---- Sources -------------------------------------------------------------------------------------
 # `make` notices a new file only once it stands here. Include paths start at the repository's root.
 
 LOG_SRC = common/log/log.c
@@ -87,7 +87,7 @@ PLAIN_SRC = $(LOG_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(UNIT_HTTP_SRC) $(INTEGRATION_S
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) \
          $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC)
 
-# ---- This machine ----------------------------------------------------------------------------------
+# ---- This machine --------------------------------------------------------------------------------
 # Where things are is known only once they are installed. So it stands in a makefile of its own, one
 # for each choice of Python and llhttp; make remakes it by the rule below before anything else and,
 # if it has changed, starts over. Commands that compile nothing don't need it and install nothing.
@@ -112,7 +112,7 @@ $(CONFIG): FORCE
 	@tools/config_mk >$@.$$$$ && { cmp -s $@.$$$$ $@ || mv $@.$$$$ $@; }; \
 	    status=$$?; rm -f $@.$$$$; exit $$status
 
-# ---- Flags -----------------------------------------------------------------------------------------
+# ---- Flags ---------------------------------------------------------------------------------------
 # CC, CFLAGS, CPPFLAGS and LDFLAGS from the command line or the environment are respected.
 
 ifeq ($(origin CC),default)
@@ -153,10 +153,10 @@ FLAGS_common/bridge/interpreter.c = -DPYTHON_EXECUTABLE='"$(PY_EXECUTABLE)"' \
 test_flags = $(if $(filter tests/%,$(1)),$(CRITERION_CPPFLAGS))
 file_flags = $(call test_flags,$(1)) $(FLAGS_$(1))
 
-# ---- Objects ---------------------------------------------------------------------------------------
+# ---- Objects -------------------------------------------------------------------------------------
 
 Q := $(if $(call on,$(V)),,@)
-say = @$(if $(call on,$(V)),:,printf '  %-4s %s\n') $(1) $(2)
+say = @$(if $(call on,$(V)),:,printf '  %-4s %s\n') '$(1)' '$(2)'
 plain = $(patsubst %.c,$(PLAIN)/%.o,$(1))
 py    = $(patsubst %.c,$(PY)/%.o,$(1))
 
@@ -181,7 +181,7 @@ $(PY)/flags: FORCE
 
 -include $(patsubst %.o,%.d,$(call plain,$(PLAIN_SRC)) $(call py,$(PY_SRC)))
 
-# ---- Libraries: one a folder of common/, so that a test links only what it uses --------------------
+# ---- Libraries: one a folder of common/, so that a test links only what it uses ------------------
 
 LIBLOG    = $(PLAIN)/liblog.a
 LIBHTTP   = $(PLAIN)/libhttp.a
@@ -197,13 +197,13 @@ $(LIBLOG) $(LIBHTTP) $(LIBBRIDGE) $(LIBLAB):
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-# ---- Programs --------------------------------------------------------------------------------------
+# ---- Programs ------------------------------------------------------------------------------------
 
 HTTP_LIBS = $(LLHTTP_LIBS) $(UV_LIBS)
-LINK = $(call say,LINK,$@)$(newline)@mkdir -p $(@D)$(newline)$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
-define newline
-
-
+define LINK
+$(call say,LINK,$@)
+@mkdir -p $(@D)
+$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 endef
 
 $(BIN)/lab1: $(call py,$(LAB1_SRC))
@@ -238,7 +238,7 @@ $(PY)/build.json: $(PY)/flags
 	    "$$($(CC) --version | head -n 1)" '$(strip $(CFLAGS) $(HARDENING))' \
 	    '$(notdir $(LLHTTP_LIBS))' '$(PYTHON_CONFIG)' >$@
 
-# ---- Commands --------------------------------------------------------------------------------------
+# ---- Commands ------------------------------------------------------------------------------------
 
 all: $(LABS) ## all labs (what plain `make` does)
 
@@ -257,7 +257,7 @@ measured: $(LABS) $(BIN)/floor $(PY)/build.json
 	@$(if $(VARIANT),echo 'figures of a build with DEBUG or SAN mean nothing: leave them out' >&2; \
 	    exit 1)
 
-reproduce: measured ## run the experiment: the three labs under load, one table (FULL=1: for the record)
+reproduce: measured ## run the experiment: three labs under load, one table (FULL=1: for the record)
 	$(Q)$(PYTHON) bench/reproduce.py --bin-dir $(BIN) $(if $(call on,$(FULL)),--full) \
 	    $(if $(call on,$(QUICK)),--rounds 1 --seconds 1) $(ARGS)
 
@@ -298,6 +298,10 @@ lint: compile_commands.json ## format-check, clang-tidy, cppcheck, shellcheck
 	$(Q)shellcheck $(SCRIPTS)
 
 # For editors and clang-tidy: how each file is compiled, as JSON.
+define newline
+
+
+endef
 json_string = "$(subst ",\",$(subst \,\\,$(strip $(1))))"
 json_entry = {"directory": $(call json_string,$(CURDIR)), "file": "$(1)",$(newline) \
     "command": $(call json_string,$(CC) $(2) $(call file_flags,$(1)) -c $(1))},

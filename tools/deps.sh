@@ -12,8 +12,8 @@
 #   LLHTTP_PREFIX=DIR        use the llhttp in DIR (include/llhttp.h and lib/), fetch none
 #
 # What is there is found by looking for the thing itself (a command, a pkg-config module, a header),
-# so it does not matter how it got there. What is missing comes from the Debian or Ubuntu packages of
-# the machine's own apt sources; elsewhere this script only says what to install.
+# so it does not matter how it got there. What is missing comes from the machine's own apt sources;
+# on a system without apt this script only says what to install.
 #
 # Debian 12 has no llhttp package, Debian 13 has. There, apt looks at the newer suite on the mirror
 # that the machine already uses, with lists and cache in a temporary folder of this project: the
@@ -56,7 +56,7 @@ done
 [[ $python_config == /usr/bin/python3-config ]] && python_is_own=
 python_config=$(command -v "$python_config" || printf '%s' "$python_config")
 
-# ---- What is missing ------------------------------------------------------------------------------
+# ---- What is missing -----------------------------------------------------------------------------
 
 have() { command -v "$1" >/dev/null 2>&1; }
 have_module() { have pkg-config && pkg-config --exists "$1" 2>/dev/null; }
@@ -134,7 +134,7 @@ check_own() {
     fi
 }
 
-# ---- Installing -----------------------------------------------------------------------------------
+# ---- Installing ----------------------------------------------------------------------------------
 
 by_hand() {
     cat >&2 <<'END'
@@ -178,7 +178,8 @@ die_with_log() {
 
 install_packages() {
     if (($(id -u) != 0)) && ! have sudo; then
-        die "missing: $*" "installing packages needs root: run this as root, or install sudo, or run" \
+        die "missing: $*" \
+            "installing packages needs root: run this as root, or install sudo, or run" \
             "  apt-get install $*"
     fi
     say "installing: $*"
@@ -186,8 +187,8 @@ install_packages() {
     apt_get update || say "  (apt-get update reported errors, going on with what it has)"
     apt_get install --no-install-recommends -y "$@" || die_with_log "apt could not install: $*"
     if [[ " $* " == *" nginx-light "* && -d /run/systemd/system ]]; then
-        say "  note: the nginx package has started a web server on port 80, which nothing here needs;"
-        say "  \`systemctl disable --now nginx\` stops it"
+        say "  note: the nginx package has started a web server on port 80, which nothing here"
+        say "  needs; \`systemctl disable --now nginx\` stops it"
     fi
 }
 
@@ -209,15 +210,15 @@ fetch_llhttp() (
     for keyring in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp} none; do
         [[ -e $keyring ]] && break
     done
-    [[ $keyring != none ]] || die "no Debian keyring on this machine: install debian-archive-keyring"
+    [[ $keyring != none ]] || die "no Debian keyring here: install debian-archive-keyring"
 
     work=$(mktemp -d "$PWD/$deps_dir/.llhttp.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     trap 'exit 130' INT TERM HUP
     mapfile -t mirrors < <(own_mirrors "$codename")
     ((${#mirrors[@]} > 0)) ||
-        die "no apt source on this machine offers $codename main, so there is no mirror to ask for" \
-            "llhttp; build it yourself and pass LLHTTP_PREFIX=DIR"
+        die "no apt source of this machine offers $codename main, so there is no mirror to ask" \
+            "for llhttp; build it yourself and pass LLHTTP_PREFIX=DIR"
 
     for mirror in "${mirrors[@]}"; do
         rm -rf "${work:?}"/*
@@ -231,15 +232,18 @@ Architectures: $(dpkg --print-architecture)
 Targets: Packages
 Signed-By: $keyring
 END
-        private=(-q -o Dir::Etc::sourcelist="$work/debian.sources" -o Dir::Etc::sourceparts=/dev/null
-            -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null
+        private=(-q -o Dir::Etc::sourcelist="$work/debian.sources"
+            -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferences=/dev/null
+            -o Dir::Etc::preferencesparts=/dev/null
             -o Dir::State="$work/state" -o Dir::Cache="$work/cache" -o APT::Default-Release=
             -o APT::Update::Error-Mode=any -o APT::Sandbox::User=root -o Acquire::Languages=none
             -o Acquire::Retries=2)
-        if apt-get "${private[@]}" update >>"$log" 2>&1 </dev/null &&
-            (cd "$work" && apt-get "${private[@]}" download libllhttp-dev) >>"$log" 2>&1 </dev/null &&
-            dpkg -x "$work"/libllhttp-dev_*.deb "$work/root" >>"$log" 2>&1; then
-            # Its .so is a link into a package that we don't take: the static library is what we use.
+        if {
+            apt-get "${private[@]}" update &&
+                (cd "$work" && apt-get "${private[@]}" download libllhttp-dev) &&
+                dpkg -x "$work"/libllhttp-dev_*.deb "$work/root"
+        } >>"$log" 2>&1 </dev/null; then
+            # Its .so is a link into a package that we don't take; the static library is enough.
             find "$work/root" -xtype l -delete
             is_llhttp_prefix "$work/root/usr" || continue
             chmod 755 "$work/root"
