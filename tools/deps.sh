@@ -83,10 +83,15 @@ is_llhttp_prefix() {
 
 have_llhttp() { is_llhttp_prefix "$llhttp_dir/usr" || have_module 'libllhttp >= 9'; }
 
-have_python_modules() {
-    [[ -x /usr/bin/python3 ]] && /usr/bin/python3 -c '
+# Those of the named modules that the distribution's Python can't import.
+missing_python_modules() {
+    if [[ -x /usr/bin/python3 ]]; then
+        /usr/bin/python3 -c '
 import importlib.util, sys
-sys.exit(any(importlib.util.find_spec(name) is None for name in sys.argv[1:]))' "$@"
+print(*(name for name in sys.argv[1:] if importlib.util.find_spec(name) is None))' "$@"
+    else
+        printf '%s ' "$@"
+    fi
 }
 
 # Fill `missing` with the names of Debian packages; `need_llhttp` is apart, since its way differs.
@@ -108,11 +113,11 @@ find_missing() {
 
     if [[ $bench == yes ]]; then
         have nginx || [[ -x /usr/sbin/nginx ]] || missing+=(nginx-light)
-        for package in uvicorn gunicorn hypercorn; do
-            have "$package" || missing+=("$package")
+        for package in $(missing_python_modules uvicorn gunicorn); do
+            missing+=("$package")
         done
-        for package in uvloop httptools aiohttp waitress; do
-            have_python_modules "$package" || missing+=("python3-$package")
+        for package in $(missing_python_modules uvloop httptools aiohttp hypercorn waitress); do
+            missing+=("python3-$package")
         done
     fi
     if [[ $dev == yes ]]; then
