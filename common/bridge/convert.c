@@ -80,6 +80,8 @@ static bool is_awaitable(PyObject *value)
 
 static http_response_t *convert(bridge_state_t *state, PyObject *value)
 {
+    if (PyUnicode_Check(value)) /* the commonest first */
+        return convert_text(value, 200, text_plain);
     if (Py_IS_TYPE(value, state->response_type))
         return bridge_response_object_convert(state, value);
     if (is_awaitable(value)) {

@@ -1,6 +1,6 @@
 /*
- * Routes: literal ones in a sorted array (found by bisection), those with parameters in order of
- * registration. Percent-encoded paths are compared segment by segment as they are decoded, so an
+ * Routes: literal ones in an array sorted by length and then by bytes, so that few are compared; those
+ * with parameters in order of registration. Percent-encoded paths are compared segment by segment as they are decoded, so an
  * encoded slash never ends a segment (RFC 3986, 2.2).
  */
 #include <stdio.h>
@@ -13,10 +13,13 @@ typedef struct {
     size_t         count;
 } route_array_t;
 
+enum { INDEXED_LENGTHS = 64 };
+
 struct http_router {
     /* Frozen once a server uses it: read by the HTTP thread only. */
-    route_array_t literals; /* sorted by compare_pattern() */
-    route_array_t patterns; /* with parameters; in order of registration */
+    route_array_t literals;                /* sorted by compare_pattern() */
+    size_t        first[INDEXED_LENGTHS];  /* in literals: the first that is at least so long */
+    route_array_t patterns;                /* with parameters; in order of registration */
 };
 
 http_router_t *http_router_new(void)
@@ -56,19 +59,25 @@ static int compare_pattern(const http_route_t *route, const char *path, size_t l
 }
 
 /* The index of the first literal route that isn't before `path`. */
-static size_t literal_lower_bound(const route_array_t *literals, const char *path, size_t len)
+static size_t literal_lower_bound(const http_router_t *router, const char *path, size_t len)
 {
-    size_t low = 0, high = literals->count;
+    const route_array_t *literals = &router->literals;
+    size_t               i = router->first[len < INDEXED_LENGTHS ? len : INDEXED_LENGTHS - 1];
 
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
+    while (i < literals->count && compare_pattern(literals->routes[i], path, len) < 0)
+        i++;
+    return i;
+}
 
-        if (compare_pattern(literals->routes[mid], path, len) < 0)
-            low = mid + 1;
-        else
-            high = mid;
+static void index_lengths(http_router_t *router)
+{
+    size_t i = 0;
+
+    for (size_t len = 0; len < INDEXED_LENGTHS; len++) {
+        while (i < router->literals.count && router->literals.routes[i]->pattern_len < len)
+            i++;
+        router->first[len] = i;
     }
-    return low;
 }
 
 /* Is it "/", or '/'-separated segments, each plain text or one whole "{name}"? Counts the latter. */
@@ -131,11 +140,12 @@ int http_router_add(http_router_t *router, http_method_t method, const char *pat
                             .literal = params == 0,
                             .native = native,
                             .arg = arg};
-    at = params == 0 ? literal_lower_bound(array, pattern, route->pattern_len) : array->count;
+    at = params == 0 ? literal_lower_bound(router, pattern, route->pattern_len) : array->count;
     if (route->pattern == NULL || array_insert(array, at, route) != 0) {
         route_free(route);
         return UV_ENOMEM;
     }
+    index_lengths(router);
     return 0;
 }
 
@@ -271,10 +281,11 @@ static const http_route_t *match_by_segment(const route_array_t *array, http_req
     return NULL;
 }
 
-static const http_route_t *match_literal(const route_array_t *literals, http_request_t *req,
+static const http_route_t *match_literal(const http_router_t *router, http_request_t *req,
                                          http_slice_t path, bool *path_known)
 {
-    size_t i = literal_lower_bound(literals, path.data, path.len);
+    const route_array_t *literals = &router->literals;
+    size_t               i = literal_lower_bound(router, path.data, path.len);
 
     for (; i < literals->count && compare_pattern(literals->routes[i], path.data, path.len) == 0;
          i++) {
@@ -294,7 +305,7 @@ const http_route_t *http_router_match(const http_router_t *router, http_request_
     *path_known = false;
     *err = 0;
     if (memchr(path.data, '%', path.len) == NULL) {
-        route = match_literal(&router->literals, req, path, path_known);
+        route = match_literal(router, req, path, path_known);
     } else if (encoding_valid(path)) {
         route = match_by_segment(&router->literals, req, path, path_known);
     } else {
