@@ -233,10 +233,11 @@ TESTS = $(if $(UNIT_HTTP_SRC),unit_http) $(if $(UNIT_BRIDGE_SRC),unit_bridge) \
         $(if $(UNIT_LAB_SRC),unit_lab) $(if $(INTEGRATION_SRC),integration)
 
 # How the programs in a folder were built, for whoever stores figures about them.
-$(PY)/build.json: $(PY)/flags
-	@printf '{"cc": "%s", "cflags": "%s", "llhttp": "%s", "python_config": "%s"}\n' \
+$(BIN)/build.json: $(PY)/flags
+	@mkdir -p $(@D)
+	@printf '{"cc": "%s", "cflags": "%s", "llhttp": "%s", "abi": "%s"}\n' \
 	    "$$($(CC) --version | head -n 1)" '$(strip $(CFLAGS) $(HARDENING))' \
-	    '$(notdir $(LLHTTP_LIBS))' '$(PYTHON_CONFIG)' >$@
+	    '$(notdir $(LLHTTP_LIBS))' '$(PY_ABI)' >$@
 
 # ---- Commands ------------------------------------------------------------------------------------
 
@@ -253,9 +254,10 @@ unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%)
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' tools/run_tests $<
 
 # What is measured is never the instrumented build.
-measured: $(LABS) $(BIN)/floor $(PY)/build.json
-	@$(if $(VARIANT),echo 'figures of a build with DEBUG or SAN mean nothing: leave them out' >&2; \
-	    exit 1)
+ifneq ($(and $(VARIANT),$(filter reproduce measure bench-peers,$(GOALS))),)
+  $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
+endif
+measured: $(LABS) $(BIN)/floor $(BIN)/build.json
 
 reproduce: measured ## run the experiment: three labs under load, one table (FULL=1: for the record)
 	$(Q)$(PYTHON) bench/reproduce.py --bin-dir $(BIN) $(if $(call on,$(FULL)),--full) \
