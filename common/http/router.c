@@ -1,7 +1,7 @@
 /*
- * Routes: literal ones in an array sorted by length and then by bytes, so that few are compared; those
- * with parameters in order of registration. Percent-encoded paths are compared segment by segment as they are decoded, so an
- * encoded slash never ends a segment (RFC 3986, 2.2).
+ * Routes: literal ones in an array sorted by length and then by bytes, so that few are compared;
+ * those with parameters in order of registration. Percent-encoded paths are compared segment by
+ * segment as they are decoded, so an encoded slash never ends a segment (RFC 3986, 2.2).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +17,9 @@ enum { INDEXED_LENGTHS = 64 };
 
 struct http_router {
     /* Frozen once a server uses it: read by the HTTP thread only. */
-    route_array_t literals;                /* sorted by compare_pattern() */
-    size_t        first[INDEXED_LENGTHS];  /* in literals: the first that is at least so long */
-    route_array_t patterns;                /* with parameters; in order of registration */
+    route_array_t literals;               /* sorted by compare_pattern() */
+    size_t        first[INDEXED_LENGTHS]; /* in literals: the first that is at least so long */
+    route_array_t patterns;               /* with parameters; in order of registration */
 };
 
 http_router_t *http_router_new(void)
