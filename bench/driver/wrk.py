@@ -1,0 +1,90 @@
+"""Running wrk, and reading what it prints."""
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+
+CONNECTIONS = 100
+PIPELINE_SCRIPT = os.path.join(os.path.dirname(__file__), "..", "pipeline.lua")
+
+_TIME_UNITS = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 60e6, "h": 3600e6}
+_COUNT_UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
+
+
+class WrkError(Exception):
+    """wrk is missing, failed, or saw errors; the message is for the user."""
+
+
+@dataclass
+class Report:
+    requests: int
+    seconds: float
+    rps: float
+    mean_us: float
+    p50_us: float
+    p99_us: float
+    bad_answers: int
+    socket_errors: int
+
+
+def time_us(text):
+    """'1.23ms' -> 1230.0"""
+    match = re.fullmatch(r"([\d.]+)(us|ms|s|m|h)", text)
+    if match is None:
+        raise WrkError(f"wrk printed the time {text!r}, which can't be read")
+    return float(match[1]) * _TIME_UNITS[match[2]]
+
+
+def count(text):
+    """'45.6k' -> 45600.0"""
+    match = re.fullmatch(r"([\d.]+)([kMG]?)", text)
+    if match is None:
+        raise WrkError(f"wrk printed the count {text!r}, which can't be read")
+    return float(match[1]) * _COUNT_UNITS[match[2]]
+
+
+def _find(pattern, text):
+    match = re.search(pattern, text, re.MULTILINE)
+    if match is None:
+        raise WrkError(f"wrk's report can't be read:\n{text}")
+    return match
+
+
+def parse(text):
+    """wrk's report, printed with --latency, as a Report."""
+    total = _find(r"^\s*(\d+) requests in ([\d.]+(?:us|ms|s|m|h)),", text)
+    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    return Report(
+        requests=int(total[1]),
+        seconds=time_us(total[2]) / 1e6,
+        rps=count(_find(r"^Requests/sec:\s+(\S+)", text)[1]),
+        mean_us=time_us(_find(r"^\s*Latency\s+(\S+)", text)[1]),
+        p50_us=time_us(_find(r"^\s*50%\s+(\S+)", text)[1]),
+        p99_us=time_us(_find(r"^\s*99%\s+(\S+)", text)[1]),
+        bad_answers=int(bad[1]) if bad else 0,
+        socket_errors=sum(map(int, errors.groups())) if errors else 0,
+    )
+
+
+def run(url, seconds, pipelined=False, cpus=None, connections=CONNECTIONS):
+    """Load `url` from one wrk thread. Returns (Report, wrk's own CPU seconds)."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+    if pipelined:
+        command += ["-s", PIPELINE_SCRIPT]
+    pin = (lambda: os.sched_setaffinity(0, cpus)) if cpus else None
+    before = os.times()
+    try:
+        done = subprocess.run(
+            command + [url], capture_output=True, text=True, preexec_fn=pin, timeout=seconds + 30
+        )
+    except FileNotFoundError:
+        raise WrkError("wrk isn't installed: `make deps` installs it") from None
+    except subprocess.TimeoutExpired:
+        raise WrkError(f"wrk didn't end {seconds + 30} s after it was started on {url}") from None
+    after = os.times()
+    if done.returncode != 0:
+        raise WrkError(f"wrk failed on {url}: {done.stderr or done.stdout}")
+    used = after.children_user + after.children_system
+    return parse(done.stdout), used - before.children_user - before.children_system
