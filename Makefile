@@ -51,13 +51,13 @@ HTTP_SRC = \
 BRIDGE_SRC = \
     common/bridge/app.c \
     common/bridge/app_load.c \
+    common/bridge/asyncio.c \
     common/bridge/callable.c \
     common/bridge/completions.c \
     common/bridge/convert.c \
     common/bridge/interpreter.c \
     common/bridge/loop_thread.c \
     common/bridge/module.c \
-    common/bridge/names.c \
     common/bridge/request.c \
     common/bridge/response.c
 

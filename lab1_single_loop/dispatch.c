@@ -23,7 +23,7 @@ struct lab {
     bridge_thread_t *python;      /* borrowed: the HTTP thread's Python state */
     completions_t   *completions; /* borrowed */
     loop_thread_t    loop;
-    bridge_names_t   names; /* owned: method names, interned once */
+    bridge_asyncio_t asyncio; /* owned: what is called of it, looked up once */
 };
 
 static void on_woken(void *owner, http_request_t *req, PyObject *arg);
@@ -70,7 +70,7 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
     if (task != NULL)
         callback = bridge_callable(on_done, lab, req); /* new */
     if (callback != NULL)
-        none = PyObject_CallMethodOneArg(task, lab->names.add_done_callback, callback); /* new */
+        none = PyObject_CallMethodOneArg(task, lab->asyncio.add_done_callback, callback); /* new */
     if (none != NULL)
         req->lab_data = Py_NewRef(task); /* until on_done() */
     else
@@ -85,7 +85,7 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
 static void on_done(void *owner, http_request_t *req, PyObject *task)
 {
     lab_t    *lab = owner;
-    PyObject *value = PyObject_CallMethodNoArgs(task, lab->names.result); /* ③ new; or raises */
+    PyObject *value = PyObject_CallMethodNoArgs(task, lab->asyncio.result); /* ③ new; or raises */
     http_response_t *resp = bridge_response(req, value);
 
     Py_XDECREF(value);
@@ -123,7 +123,7 @@ static void on_cancel(void *owner, http_request_t *req, PyObject *arg)
     (void)arg;
     if (task == NULL)
         return;
-    known = PyObject_CallMethodNoArgs(task, lab->names.cancel); /* new */
+    known = PyObject_CallMethodNoArgs(task, lab->asyncio.cancel); /* new */
     if (known == NULL)
         PyErr_WriteUnraisable(task);
     Py_XDECREF(known);
@@ -139,7 +139,7 @@ int lab_open(lab_t **out, const lab_context_t *context)
         return -1;
     lab->python = context->http_thread;
     lab->completions = context->completions;
-    if (bridge_names_open(&lab->names, lab->python) != 0 ||
+    if (bridge_asyncio_open(&lab->asyncio, lab->python) != 0 ||
         loop_thread_start(&lab->loop, context->bridge, context->app, "loop") != 0) {
         lab_close(lab);
         return -1;
@@ -151,6 +151,6 @@ int lab_open(lab_t **out, const lab_context_t *context)
 void lab_close(lab_t *lab)
 {
     loop_thread_stop(&lab->loop, lab->python);
-    bridge_names_close(&lab->names, lab->python);
+    bridge_asyncio_close(&lab->asyncio, lab->python);
     free(lab);
 }

@@ -29,12 +29,9 @@ struct lab {
     bridge_thread_t *python;      /* borrowed: the HTTP thread's Python state */
     completions_t   *completions; /* borrowed */
     loop_thread_t    loop;        /* the main loop */
-    loop_thread_t   *workers;
+    bridge_asyncio_t asyncio;     /* owned: what is called of it, looked up once */
+    loop_thread_t   *workers;     /* owned */
     unsigned         worker_count;
-    PyObject        *run_coroutine_threadsafe; /* owned */
-    PyObject        *wrap_future;              /* owned */
-    PyObject        *loop_keyword;             /* owned: ("loop",) */
-    bridge_names_t   names;                    /* owned: method names, interned once */
 
     /* Main loop's thread only. */
     unsigned next_worker;
@@ -82,7 +79,7 @@ static PyObject *run_on_worker(lab_t *lab, PyObject *coroutine)
 {
     PyObject *args[] = {NULL, coroutine, pick_worker(lab)->loop};
 
-    return PyObject_Vectorcall(lab->run_coroutine_threadsafe, args + 1,
+    return PyObject_Vectorcall(lab->asyncio.run_coroutine_threadsafe, args + 1,
                                2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 }
 
@@ -91,8 +88,8 @@ static PyObject *wrap_for_main_loop(lab_t *lab, PyObject *future)
 {
     PyObject *args[] = {NULL, future, lab->loop.loop};
 
-    return PyObject_Vectorcall(lab->wrap_future, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                               lab->loop_keyword);
+    return PyObject_Vectorcall(lab->asyncio.wrap_future, args + 1,
+                               1 | PY_VECTORCALL_ARGUMENTS_OFFSET, lab->asyncio.loop_keyword);
 }
 
 /* Main loop's thread: handler -> coroutine -> future on a worker -> future here. */
@@ -110,7 +107,8 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
     if (wrapped != NULL)
         callback = bridge_callable(on_done, lab, req); /* new */
     if (callback != NULL)
-        none = PyObject_CallMethodOneArg(wrapped, lab->names.add_done_callback, callback); /* new */
+        none =
+            PyObject_CallMethodOneArg(wrapped, lab->asyncio.add_done_callback, callback); /* new */
     if (none != NULL)
         req->lab_data = Py_NewRef(wrapped); /* until on_done() */
     else
@@ -126,7 +124,7 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
 static void on_done(void *owner, http_request_t *req, PyObject *future)
 {
     lab_t    *lab = owner;
-    PyObject *value = PyObject_CallMethodNoArgs(future, lab->names.result); /* ⑤ new; or raises */
+    PyObject *value = PyObject_CallMethodNoArgs(future, lab->asyncio.result); /* ⑤ new; or raises */
     http_response_t *resp = bridge_response(req, value);
 
     Py_XDECREF(value);
@@ -164,7 +162,7 @@ static void on_cancel(void *owner, http_request_t *req, PyObject *arg)
     (void)arg;
     if (future == NULL)
         return;
-    known = PyObject_CallMethodNoArgs(future, lab->names.cancel); /* new */
+    known = PyObject_CallMethodNoArgs(future, lab->asyncio.cancel); /* new */
     if (known == NULL)
         PyErr_WriteUnraisable(future);
     Py_XDECREF(known);
@@ -173,21 +171,6 @@ static void on_cancel(void *owner, http_request_t *req, PyObject *arg)
 /* ---- Start and end --------------------------------------------------------------------------- */
 
 /* returns 0, or -1 (said on stderr) */
-static int look_up_functions(lab_t *lab)
-{
-    bridge_attach(lab->python);
-    lab->run_coroutine_threadsafe = bridge_asyncio("run_coroutine_threadsafe"); /* new */
-    lab->wrap_future = bridge_asyncio("wrap_future");                           /* new */
-    lab->loop_keyword = Py_BuildValue("(s)", "loop");                           /* new */
-    if (PyErr_Occurred())
-        PyErr_Print();
-    bridge_detach(lab->python);
-    return lab->run_coroutine_threadsafe != NULL && lab->wrap_future != NULL &&
-                   lab->loop_keyword != NULL
-               ? 0
-               : -1;
-}
-
 static int start_workers(lab_t *lab, const lab_context_t *context)
 {
     lab->workers = calloc(context->workers, sizeof *lab->workers);
@@ -211,8 +194,7 @@ int lab_open(lab_t **out, const lab_context_t *context)
         return -1;
     lab->python = context->http_thread;
     lab->completions = context->completions;
-    if (bridge_names_open(&lab->names, lab->python) != 0 || look_up_functions(lab) != 0 ||
-        start_workers(lab, context) != 0 ||
+    if (bridge_asyncio_open(&lab->asyncio, lab->python) != 0 || start_workers(lab, context) != 0 ||
         loop_thread_start(&lab->loop, context->bridge, context->app, "main-loop") != 0) {
         lab_close(lab);
         return -1;
@@ -228,11 +210,6 @@ void lab_close(lab_t *lab)
         loop_thread_stop(&lab->workers[i], lab->python);
     free(lab->workers);
     loop_thread_stop(&lab->loop, lab->python);
-    bridge_attach(lab->python);
-    Py_XDECREF(lab->run_coroutine_threadsafe);
-    Py_XDECREF(lab->wrap_future);
-    Py_XDECREF(lab->loop_keyword);
-    bridge_detach(lab->python);
-    bridge_names_close(&lab->names, lab->python);
+    bridge_asyncio_close(&lab->asyncio, lab->python);
     free(lab);
 }

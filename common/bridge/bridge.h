@@ -142,18 +142,20 @@ http_response_t *bridge_response(const http_request_t *req, PyObject *value);
 typedef void (*bridge_fn)(void *owner, http_request_t *req, PyObject *arg);
 PyObject *bridge_callable(bridge_fn fn, void *owner, http_request_t *req);
 
-/* Names of the methods that labs call on tasks and futures, interned once. */
+/*
+ * What labs call of asyncio, looked up once. Read-only between open and close: any thread, attached.
+ */
 typedef struct {
-    PyObject *add_done_callback; /* owned, as all of these */
+    PyObject *add_done_callback; /* method names; owned, as all of these */
     PyObject *result;
     PyObject *cancel;
-} bridge_names_t;
+    PyObject *run_coroutine_threadsafe; /* functions */
+    PyObject *wrap_future;
+    PyObject *loop_keyword; /* ("loop",): names the keyword argument of a vectorcall */
+} bridge_asyncio_t;
 
 /* Both attach by themselves, as `thread`, the caller's state. 0, or -1 (said on stderr) */
-int  bridge_names_open(bridge_names_t *names, bridge_thread_t *thread);
-void bridge_names_close(bridge_names_t *names, bridge_thread_t *thread); /* zeroed is allowed */
-
-/* asyncio.<name> as a new reference, or NULL with an exception set. attached */
-PyObject *bridge_asyncio(const char *name);
+int  bridge_asyncio_open(bridge_asyncio_t *self, bridge_thread_t *thread);
+void bridge_asyncio_close(bridge_asyncio_t *self, bridge_thread_t *thread); /* zeroed is allowed */
 
 #endif

@@ -8,7 +8,8 @@
  *   request.c      looplab.Request         response.c  looplab.Response
  *   convert.c      a handler's result or exception -> http_response_t
  *   callable.c     a C function as a Python callable
- *   loop_thread.c, completions.c, names.c
+ *   asyncio.c      what labs call of asyncio, looked up once
+ *   loop_thread.c  an asyncio loop in a thread of its own    completions.c  the way back
  */
 #ifndef LOOPLAB_BRIDGE_INTERNAL_H
 #define LOOPLAB_BRIDGE_INTERNAL_H
@@ -60,6 +61,9 @@ static inline bridge_state_t *bridge_request_state(const http_request_t *req)
 
 /* interpreter.c: ask again whether there is a GIL: an import may have turned it on. Attached. */
 void bridge_refresh_gil(bridge_t *bridge);
+
+/* module.c: module.name, new; NULL with an exception set. Attached. */
+PyObject *bridge_import(const char *module_name, const char *name);
 
 /* module.c: what PyImport_AppendInittab() takes; the bridge's own access to the state */
 PyMODINIT_FUNC  PyInit_looplab(void);

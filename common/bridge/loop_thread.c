@@ -75,8 +75,8 @@ void loop_thread_stop(loop_thread_t *self, bridge_thread_t *me)
 /* asyncio.Runner(debug=...), new */
 static PyObject *make_runner(const bridge_t *bridge)
 {
-    PyObject *type = bridge_asyncio("Runner"); /* new */
-    PyObject *none = PyTuple_New(0);           /* new */
+    PyObject *type = bridge_import("asyncio", "Runner"); /* new */
+    PyObject *none = PyTuple_New(0);                     /* new */
     PyObject *options =
         Py_BuildValue("{s:O}", "debug", bridge->debug ? Py_True : Py_None); /* new */
     PyObject *runner = NULL;

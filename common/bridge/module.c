@@ -38,8 +38,7 @@ static int make_types(PyObject *module, bridge_state_t *state)
     return PyModule_AddType(module, state->response_type);
 }
 
-/* module.name, new; NULL with an exception set */
-static PyObject *import_from(const char *module_name, const char *name)
+PyObject *bridge_import(const char *module_name, const char *name)
 {
     PyObject *module = PyImport_ImportModule(module_name); /* new */
     PyObject *found = module == NULL ? NULL : PyObject_GetAttrString(module, name);
@@ -48,16 +47,11 @@ static PyObject *import_from(const char *module_name, const char *name)
     return found;
 }
 
-PyObject *bridge_asyncio(const char *name)
-{
-    return import_from("asyncio", name);
-}
-
 /* json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode, new */
 static PyObject *make_json_encoder(void)
 {
-    PyObject *type = import_from("json", "JSONEncoder"); /* new */
-    PyObject *none = PyTuple_New(0);                     /* new */
+    PyObject *type = bridge_import("json", "JSONEncoder"); /* new */
+    PyObject *none = PyTuple_New(0);                       /* new */
     PyObject *options =
         Py_BuildValue("{s:(ss),s:O}", "separators", ",", ":", "ensure_ascii", Py_False); /* new */
     PyObject *encoder = NULL, *encode = NULL;
@@ -76,10 +70,10 @@ static PyObject *make_json_encoder(void)
 static int import_helpers(bridge_state_t *state)
 {
     state->encode_json = make_json_encoder();
-    state->decode_json = import_from("json", "loads");
-    state->parse_qsl = import_from("urllib.parse", "parse_qsl");
-    state->format_exception = import_from("traceback", "format_exception");
-    state->cancelled_error = import_from("asyncio", "CancelledError");
+    state->decode_json = bridge_import("json", "loads");
+    state->parse_qsl = bridge_import("urllib.parse", "parse_qsl");
+    state->format_exception = bridge_import("traceback", "format_exception");
+    state->cancelled_error = bridge_import("asyncio", "CancelledError");
     return state->encode_json == NULL || state->decode_json == NULL || state->parse_qsl == NULL ||
                    state->format_exception == NULL || state->cancelled_error == NULL
                ? -1
