@@ -378,11 +378,8 @@ static void close_conn(http_conn_t *conn, uint64_t *counter)
         return;
     http_conn_set_state(conn, HTTP_CONN_CLOSING);
     drop_input(conn);
-    if (conn->output != NULL) {
-        conn->server->stats.answered -= conn->output->answers;
-        *counter += conn->output->answers;
-        conn->output->answers = 0;
-    }
+    if (conn->output != NULL)
+        *counter += http_tally_sum(&conn->output->answers);
     while (conn->in_flight > 0)
         abandon_oldest(conn, counter);
     uv_close((uv_handle_t *)&conn->tcp, on_closed);

@@ -118,13 +118,18 @@ typedef enum {
     HTTP_CONN_CLOSING,   /* uv_close() is under way */
 } http_conn_state_t;
 
+/* Answers in one write, by the first digit of their status. */
+typedef struct {
+    unsigned by_class[6];
+} http_tally_t;
+
 /* Bytes that the kernel didn't take at once. */
 typedef struct {
     uv_write_t   req;
     http_conn_t *conn;
     uint32_t     progress_ms; /* when the kernel last took some */
     size_t       left;        /* what it hadn't taken then */
-    unsigned     answers;     /* counted as answered; lost if the write fails */
+    http_tally_t answers;     /* counted as answered once it has all of it */
     size_t       len;
     char         data[];
 } http_output_t;
@@ -239,8 +244,9 @@ void http_answer_status(http_request_t *req, int status); /* the server's own wo
 void http_answer_and_finish(http_conn_t *conn, int status);
 
 /* output.c */
-void http_output_flush(http_conn_t *conn);
-void http_output_tick(http_server_t *server); /* new second: new Date */
+void     http_output_flush(http_conn_t *conn);
+unsigned http_tally_sum(const http_tally_t *tally);
+void     http_output_tick(http_server_t *server); /* new second: new Date */
 
 /* stream.c */
 struct http_stream {

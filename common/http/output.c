@@ -14,8 +14,27 @@ static void on_written(uv_write_t *write, int status);
 typedef struct {
     char            *buf, *end; /* what is gathered */
     http_response_t *large;     /* owned; NULL if all is gathered */
-    unsigned         answers;
+    http_tally_t     answers;
 } batch_t;
+
+/* ---- Counting -------------------------------------------------------------------------------- */
+
+unsigned http_tally_sum(const http_tally_t *tally)
+{
+    unsigned sum = 0;
+
+    for (size_t i = 0; i < sizeof tally->by_class / sizeof tally->by_class[0]; i++)
+        sum += tally->by_class[i];
+    return sum;
+}
+
+/* The kernel has all of these. */
+static void count_answered(http_stats_t *stats, const http_tally_t *tally)
+{
+    for (size_t i = 0; i < sizeof tally->by_class / sizeof tally->by_class[0]; i++)
+        stats->answered_by_class[i] += tally->by_class[i];
+    stats->answered += http_tally_sum(tally);
+}
 
 /* ---- Heads ----------------------------------------------------------------------------------- */
 
@@ -123,11 +142,7 @@ static bool fits(const batch_t *batch, size_t len)
 /* The answer to the oldest request is in the batch. */
 static void answered(http_conn_t *conn, batch_t *batch, int status)
 {
-    http_stats_t *stats = &conn->server->stats;
-
-    stats->answered++;
-    stats->answered_by_class[status / 100 % 6]++;
-    batch->answers++;
+    batch->answers.by_class[status / 100 % 6]++;
     http_conn_pop(conn);
 }
 
@@ -225,7 +240,7 @@ static bool gather(http_conn_t *conn, batch_t *batch)
 
 /* Keep what the kernel didn't take: everything after the first `sent` bytes. */
 static int write_rest(http_conn_t *conn, const uv_buf_t *bufs, unsigned count, size_t sent,
-                      unsigned answers)
+                      const http_tally_t *answers)
 {
     size_t         total = bufs[0].len + (count > 1 ? bufs[1].len : 0);
     http_output_t *output = malloc(sizeof *output + total - sent);
@@ -236,7 +251,7 @@ static int write_rest(http_conn_t *conn, const uv_buf_t *bufs, unsigned count, s
     output->conn = conn;
     output->len = output->left = total - sent;
     output->progress_ms = http_now(conn->server);
-    output->answers = answers;
+    output->answers = *answers;
     output->req.data = output;
     for (size_t i = 0, at = 0; i < count; i++) {
         size_t skip = sent < bufs[i].len ? sent : bufs[i].len;
@@ -261,6 +276,8 @@ static void on_written(uv_write_t *write, int status)
 
     if (status != 0)
         http_conn_gone(conn);
+    else if (conn->state < HTTP_CONN_CLOSING) /* else they are counted as lost already */
+        count_answered(&conn->server->stats, &output->answers);
     conn->output = NULL;
     free(output);
     http_conn_mark_dirty(conn);
@@ -281,11 +298,12 @@ static void write_batch(http_conn_t *conn, batch_t *batch)
     sent = uv_try_write((uv_stream_t *)&conn->tcp, bufs, count);
     if (sent == UV_EAGAIN)
         sent = 0;
-    if (sent >= 0 && (size_t)sent < total)
-        sent = write_rest(conn, bufs, count, (size_t)sent, batch->answers);
+    if (sent >= 0 && (size_t)sent == total)
+        count_answered(&conn->server->stats, &batch->answers);
+    else if (sent >= 0)
+        sent = write_rest(conn, bufs, count, (size_t)sent, &batch->answers);
     if (sent < 0) {
-        conn->server->stats.answered -= batch->answers;
-        conn->server->stats.abandoned += batch->answers;
+        conn->server->stats.abandoned += http_tally_sum(&batch->answers);
         http_conn_gone(conn);
     }
     http_response_free(batch->large);
