@@ -273,7 +273,6 @@ bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hyp
 
 deps: ## install what is missing (`tools/deps.sh --check` only reports)
 	@tools/deps.sh
-	@tools/deps.sh --check
 
 C_FILES = $(sort $(shell find $(filter-out build/,$(wildcard */)) -name '*.[ch]'))
 SCRIPTS = .ci/run tools/config_mk tools/deps.sh tools/run_tests

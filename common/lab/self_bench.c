@@ -201,7 +201,7 @@ static void on_closed(uv_handle_t *handle)
         self->on_done(self->owner, report(self, cpu));
     } else {
         self->measuring = true;
-        printf("measuring for %d seconds...\n", self->seconds);
+        printf("measuring for %d s...\n", self->seconds);
         fflush(stdout);
         if (run_wrk(self, self->seconds) != 0)
             self->exit_status = -1;
@@ -223,7 +223,7 @@ int self_bench_start(self_bench_t **out, uv_loop_t *loop, const char *lab, const
                            .on_done = on_done,
                            .owner = owner};
     *out = self;
-    printf("warming up for %d second...\n", WARM_UP_SECONDS);
+    printf("warming up for %d s...\n", WARM_UP_SECONDS);
     fflush(stdout);
     err = run_wrk(self, WARM_UP_SECONDS);
     if (err == 0)
