@@ -182,7 +182,7 @@ static void free_strings(const raw_t *raw, const lab_info_t *info)
 /* ---- Parsing --------------------------------------------------------------------------------- */
 
 /* Go through the command line. returns OPTIONS_RUN if all of it was understood */
-static options_result_t read_options(poptContext context, const char *lab)
+static options_result_t read_options(poptContext context, const lab_info_t *info)
 {
     const char *stray;
     int         val;
@@ -191,18 +191,20 @@ static options_result_t read_options(poptContext context, const char *lab)
         if (val == VAL_VERSION)
             return OPTIONS_VERSION;
         if (val == VAL_HELP) {
+            printf("%s: %s\n\n", info->name, info->summary);
+            fflush(stdout);
             poptPrintHelp(context, stdout, 0);
             return OPTIONS_HELP;
         }
     }
     if (val < -1) {
-        fprintf(stderr, "%s: %s: %s; try --help\n", lab, poptBadOption(context, 0),
+        fprintf(stderr, "%s: %s: %s; try --help\n", info->name, poptBadOption(context, 0),
                 poptStrerror(val));
         return OPTIONS_BAD;
     }
     stray = poptGetArg(context);
     if (stray != NULL) {
-        fprintf(stderr, "%s: unexpected argument: %s; try --help\n", lab, stray);
+        fprintf(stderr, "%s: unexpected argument: %s; try --help\n", info->name, stray);
         return OPTIONS_BAD;
     }
     return OPTIONS_RUN;
@@ -269,23 +271,22 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
         {"version", 0, POPT_ARG_NONE, NULL, VAL_VERSION, "versions of the lab's parts", NULL},
         {"help", 0, POPT_ARG_NONE, NULL, VAL_HELP, "this text", NULL},
         POPT_TABLEEND};
-    struct poptOption own[] = {GROUP(workers, "This lab's own:"), POPT_TABLEEND};
     struct poptOption table[] = {GROUP(where, "Where:"),
                                  GROUP(what, "What:"),
                                  GROUP(limits, "Limits:"),
                                  GROUP(measure, "Measuring:"),
                                  GROUP(other, "Other:"),
-                                 POPT_TABLEEND,
+                                 GROUP(workers, "This lab's own:"),
                                  POPT_TABLEEND};
+    struct poptOption end = POPT_TABLEEND;
     poptContext       context;
     options_result_t  result;
 
     set_defaults(&raw, info);
-    if (info->options & LAB_HAS_WORKERS)
-        table[5] = own[0];
+    if (!(info->options & LAB_HAS_WORKERS))
+        table[5] = end;
     context = poptGetContext(info->name, argc, argv, table, 0);
-    poptSetOtherOptionHelp(context, info->summary);
-    result = read_options(context, info->name);
+    result = read_options(context, info);
     poptFreeContext(context);
     if (result == OPTIONS_RUN && !check(out, &raw, info))
         result = OPTIONS_BAD;
