@@ -138,23 +138,15 @@ static void log_request_exception(const http_request_t *req)
     bridge_log_exception(route->bridge->state, headline);
 }
 
-static http_response_t *status_response(int status)
-{
-    char body[64];
-    int  len = snprintf(body, sizeof body, "%d %s\n", status, http_status_reason(status));
-
-    return http_response_new(status, text_plain, body, (size_t)len);
-}
-
 /* The exception that is set, as an answer that tells the client nothing. */
 static http_response_t *convert_exception(const http_request_t *req)
 {
     if (PyErr_ExceptionMatches(bridge_request_state(req)->cancelled_error)) {
         PyErr_Clear();
-        return status_response(503);
+        return http_response_of_status(503);
     }
     log_request_exception(req);
-    return status_response(500);
+    return http_response_of_status(500);
 }
 
 http_response_t *bridge_response(const http_request_t *req, PyObject *value)

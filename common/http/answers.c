@@ -6,8 +6,6 @@
 
 #include "common/http/internal.h"
 
-static const char text_plain[] = "text/plain; charset=utf-8";
-
 static http_slice_t slice(const char *text)
 {
     return (http_slice_t){text, strlen(text)};
@@ -27,11 +25,7 @@ static void add_allow(http_response_t *resp, http_request_t *req)
 
 static http_response_t *response_of(http_request_t *req, int status)
 {
-    char body[64];
-    int  len = snprintf(body, sizeof body, "%d %s\n", status, http_status_reason(status));
-    http_response_t *resp = status == 204
-                                ? http_response_new(204, NULL, NULL, 0)
-                                : http_response_new(status, text_plain, body, (size_t)len);
+    http_response_t *resp = http_response_of_status(status);
 
     if (resp == NULL)
         return NULL;

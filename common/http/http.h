@@ -185,6 +185,9 @@ bool http_request_query_int(const http_request_t *req, const char *name, long fa
 http_response_t *http_response_new(int status, const char *content_type, const void *body,
                                    size_t len);
 
+/* A response whose body is its status in words, "404 Not Found"; 204 has none. As above. */
+http_response_t *http_response_of_status(int status);
+
 /*
  * Add a header field. Content-Length, Transfer-Encoding, Connection and Date are the server's own.
  *

@@ -2,6 +2,7 @@
  * Responses: one block of memory each, made on whatever thread has the answer, freed on the HTTP
  * thread once it is written. Also the rules for what may stand in a header field.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -80,6 +81,17 @@ http_response_t *http_response_new(int status, const char *content_type, const v
     if (len > 0)
         memcpy(resp->data + resp->type_len, body, len);
     return resp;
+}
+
+http_response_t *http_response_of_status(int status)
+{
+    char body[64];
+    int  len;
+
+    if (status == 204)
+        return http_response_new(204, NULL, NULL, 0);
+    len = snprintf(body, sizeof body, "%d %s\n", status, http_status_reason(status));
+    return http_response_new(status, "text/plain; charset=utf-8", body, (size_t)len);
 }
 
 void http_response_free(http_response_t *resp)
