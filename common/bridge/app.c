@@ -3,8 +3,8 @@
  * app.get("/path") returns. Routes and hooks are kept as Python lists until bridge_app_load() turns
  * them into C structs and freezes the app.
  *
- * Threads: an app is filled by the thread that imports it. Where several threads add at once, list
- * append is atomic on every build; `frozen` is set once, before the server serves.
+ * Threads: any, attached. Every look at `frozen` and every addition is one critical section on the
+ * app (with a GIL: the GIL), so once it is frozen nothing is added, and its lists may be read freely.
  */
 #include "common/bridge/internal.h"
 
@@ -73,14 +73,20 @@ static void app_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
-static int refuse_if_frozen(const app_t *app)
+/* Append to one of the app's lists. returns 0, or -1 with an exception set */
+static int append(app_t *app, PyObject *list, PyObject *item)
 {
+    int err = -1;
+
+    Py_BEGIN_CRITICAL_SECTION(app);
     if (!app->frozen)
-        return 0;
-    PyErr_SetString(
-        PyExc_RuntimeError,
-        "the app is serving already: add routes and hooks while its module is imported");
-    return -1;
+        err = PyList_Append(list, item);
+    else
+        PyErr_SetString(
+            PyExc_RuntimeError,
+            "the app is serving already: add routes and hooks while its module is imported");
+    Py_END_CRITICAL_SECTION();
+    return err;
 }
 
 /* A decorator for `methods` (stolen) and `pattern`. returns a new reference */
@@ -133,14 +139,12 @@ static PyObject *app_route(PyObject *self, PyObject *args, PyObject *kwargs)
 
 static PyObject *add_hook(app_t *app, PyObject *list, PyObject *hook)
 {
-    if (refuse_if_frozen(app) != 0)
-        return NULL;
     if (!PyCallable_Check(hook)) {
         PyErr_SetString(PyExc_TypeError,
                         "a hook is a function: use @app.on_startup without brackets");
         return NULL;
     }
-    return PyList_Append(list, hook) == 0 ? Py_NewRef(hook) : NULL;
+    return append(app, list, hook) == 0 ? Py_NewRef(hook) : NULL;
 }
 
 static PyObject *app_on_startup(PyObject *self, PyObject *hook)
@@ -201,7 +205,9 @@ PyObject *bridge_app_object_shutdown(PyObject *app)
 
 void bridge_app_object_freeze(PyObject *app)
 {
+    Py_BEGIN_CRITICAL_SECTION(app);
     ((app_t *)app)->frozen = true;
+    Py_END_CRITICAL_SECTION();
 }
 
 /* ---- The decorator --------------------------------------------------------------------------- */
@@ -217,13 +223,11 @@ static PyObject *decorator_call(PyObject *object, PyObject *args, PyObject *kwar
         PyErr_SetString(PyExc_TypeError, "a route decorates one function");
         return NULL;
     }
-    if (refuse_if_frozen(self->app) != 0)
-        return NULL;
     handler = PyTuple_GET_ITEM(args, 0); /* borrowed */
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->methods); i++) {
         PyObject *route =
             PyTuple_Pack(3, PyTuple_GET_ITEM(self->methods, i), self->pattern, handler); /* new */
-        int err = route == NULL ? -1 : PyList_Append(self->app->routes, route);
+        int err = route == NULL ? -1 : append(self->app, self->app->routes, route);
 
         Py_XDECREF(route);
         if (err != 0)
