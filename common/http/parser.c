@@ -260,11 +260,15 @@ static int parse_target(http_request_t *req)
         req->path_len = 1;
         return 0;
     }
-    if (*start != '/') { /* absolute-form: the authority is not ours to check */
+    if (memchr(start, '#', req->target_len) != NULL)
+        return 400;      /* a target has no fragment */
+    if (*start != '/') { /* absolute-form: of its authority only the host's absence is our affair */
         if (req->target_len <= 7 || strncasecmp(start, "http://", 7) != 0)
             return 400;
         for (path = start + 7; path < end && *path != '/' && *path != '?'; path++)
             ;
+        if (path == start + 7)
+            return 400; /* RFC 9110, 4.2.1 */
     }
     for (query = path; query < end && *query != '?'; query++)
         ;
