@@ -95,6 +95,24 @@ static bool version_known(const llhttp_t *parser)
     return parser->http_major == 1 && parser->http_minor <= 1;
 }
 
+/* RFC 9110, 5.6.2: may stand in a token. */
+static bool is_token(const char *c)
+{
+    return http_field_name_valid((http_slice_t){c, 1});
+}
+
+/* What llhttp's error means; `refused` is the status of a callback that has refused. */
+static int status_of_error(const llhttp_t *parser, llhttp_errno_t err, int refused)
+{
+    if (err == HPE_INVALID_VERSION && !version_known(parser))
+        return 505;
+    /* It gives up at the byte that no method which it knows has there: another method, if that byte
+     * can stand in one (RFC 9110, 9.1), or no request at all. */
+    if (err == HPE_INVALID_METHOD && is_token(llhttp_get_error_pos(parser)))
+        return 501;
+    return refused;
+}
+
 size_t http_parser_feed(http_conn_t *conn, const char *data, size_t len, int *status)
 {
     llhttp_errno_t err;
@@ -112,9 +130,7 @@ size_t http_parser_feed(http_conn_t *conn, const char *data, size_t len, int *st
         conn->paused = true;
         return (size_t)(llhttp_get_error_pos(&conn->parser) - data);
     }
-    *status = err == HPE_INVALID_VERSION && !version_known(&conn->parser)
-                  ? 505
-                  : conn->server->parse_status;
+    *status = status_of_error(&conn->parser, err, conn->server->parse_status);
     return len;
 }
 
