@@ -3,6 +3,7 @@
  * hot path allocates nothing. The HTTP thread keeps used structs in a bounded free list; a last
  * reference dropped on any other thread frees the struct.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -252,6 +253,7 @@ bool http_request_query_int(const http_request_t *req, const char *name, long fa
     digits[text.len] = '\0';
     if (digits[0] != '-' && (digits[0] < '0' || digits[0] > '9'))
         return false;
+    errno = 0;
     *value = strtol(digits, &end, 10);
-    return *end == '\0' && *value >= min && *value <= max;
+    return *end == '\0' && errno == 0 && *value >= min && *value <= max;
 }
