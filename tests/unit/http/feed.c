@@ -21,6 +21,7 @@ static void on_ready(void *owner, http_request_list_t *ready)
     feed_t *feed = owner;
 
     feed->requests += ready->count;
+    feed->turns++;
     routes_on_ready(owner, ready);
 }
 

@@ -15,6 +15,7 @@ typedef struct {
     http_router_t *router;
     http_server_t *server;
     unsigned       requests; /* that have reached on_ready */
+    unsigned       turns;    /* calls of on_ready */
 } feed_t;
 
 /* Serve routes.h. NULL: the default options. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/http/internal.h"
 #include "tests/unit/http/routes.h"
 
 enum {
@@ -132,14 +133,21 @@ http_stats_t fixture_stats(fixture_t *f)
 
 /* What the waits look at, copied on the HTTP thread. */
 typedef struct {
-    unsigned     parked_ever, gone, connections, drained;
+    unsigned     parked_ever, gone, connections, paused, drained;
     http_stats_t stats;
 } snapshot_t;
 
 static void read_snapshot(fixture_t *f, void *arg)
 {
-    *(snapshot_t *)arg = (snapshot_t){f->parked_ever, f->gone, http_server_connections(f->server),
-                                      f->drained, *http_server_stats(f->server)};
+    snapshot_t *seen = arg;
+
+    *seen = (snapshot_t){.parked_ever = f->parked_ever,
+                         .gone = f->gone,
+                         .connections = http_server_connections(f->server),
+                         .drained = f->drained,
+                         .stats = *http_server_stats(f->server)};
+    for (const http_conn_t *conn = f->server->conns; conn != NULL; conn = conn->next)
+        seen->paused += !conn->reading;
 }
 
 /* Look again and again, until `reached` says so: nothing is measured by how long it takes. */
@@ -188,6 +196,11 @@ static bool parsed_reached(const snapshot_t *seen, unsigned n)
     return seen->stats.parsed >= n;
 }
 
+static bool paused_reached(const snapshot_t *seen, unsigned n)
+{
+    return seen->paused >= n;
+}
+
 static bool drained_reached(const snapshot_t *seen, unsigned n)
 {
     return seen->drained >= n;
@@ -218,9 +231,28 @@ void fixture_wait_parsed(fixture_t *f, unsigned n)
     wait_until(f, parsed_reached, n, "parsed requests:");
 }
 
+void fixture_wait_paused(fixture_t *f)
+{
+    wait_until(f, paused_reached, 1, "connections that aren't read:");
+}
+
 void fixture_wait_drained(fixture_t *f)
 {
     wait_until(f, drained_reached, 1, "calls of on_drained:");
+}
+
+void fixture_go_round(fixture_t *f)
+{
+    for (int i = 0; i < 5; i++)
+        fixture_stats(f);
+}
+
+unsigned fixture_parked_ever(fixture_t *f)
+{
+    snapshot_t seen;
+
+    fixture_call(f, read_snapshot, &seen);
+    return seen.parked_ever;
 }
 
 http_request_t *fixture_unpark(fixture_t *f, const char *name)

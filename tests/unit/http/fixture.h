@@ -67,7 +67,17 @@ void fixture_wait_gone(fixture_t *f, unsigned n);
 void fixture_wait_connections(fixture_t *f, unsigned n); /* exactly n are open */
 void fixture_wait_accepted(fixture_t *f, unsigned n);    /* n since the start, or more */
 void fixture_wait_parsed(fixture_t *f, unsigned n);
+void fixture_wait_paused(fixture_t *f); /* some connection reads no further */
 void fixture_wait_drained(fixture_t *f);
+
+/*
+ * Let the HTTP thread's loop go round a few times. Only for a check that something has NOT happened:
+ * if the server were to do it, it would have had its chance; a pass is never wrong for lack of it.
+ */
+void fixture_go_round(fixture_t *f);
+
+/* Requests that have been parked since the start, at this moment. */
+unsigned fixture_parked_ever(fixture_t *f);
 
 /* Answer the request for /park/`name`: 200 with its name as the body. Fails if there is none. */
 void fixture_release(fixture_t *f, const char *name);
