@@ -350,6 +350,8 @@ static void check_requests(http_conn_t *conn, uint32_t now)
         if (req->answered || req->stream != NULL || !older_than(req->parsed_at_ms, now, limit))
             continue;
         http_answer_status(req, 504);
+        if (req == conn->pipeline_tail)
+            conn->barrier = false; /* it never ran, and must not any more */
         atomic_store_explicit(&req->abandoned, true, memory_order_relaxed);
         if (req->dispatched && server->events.on_client_gone != NULL)
             server->events.on_client_gone(server->owner, req);
