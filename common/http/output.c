@@ -113,7 +113,7 @@ static char *put_head(char *at, const http_conn_t *conn, const http_request_t *r
     }
     if (resp->chunked) {
         at = PUT_LITERAL(at, "Transfer-Encoding: chunked\r\n");
-    } else if (req->stream == NULL && !has_no_content(resp->status)) {
+    } else if (req->answered && !has_no_content(resp->status)) { /* not a stream: those never are */
         at = PUT_LITERAL(at, "Content-Length: ");
         at = put_number(at, resp->body_len);
         at = PUT_LITERAL(at, "\r\n");
