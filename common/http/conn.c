@@ -13,10 +13,22 @@
  */
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "common/http/internal.h"
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
+/* libuv reports a reset as the end of the input if it comes upon it while reading the last bytes. */
+static bool was_reset(const http_conn_t *conn)
+{
+    uv_os_fd_t fd;
+    int        err = 0;
+    socklen_t  len = sizeof err;
+
+    return uv_fileno((const uv_handle_t *)&conn->tcp, &fd) == 0 &&
+           getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 && err != 0;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf);
 static void on_shutdown(uv_shutdown_t *req, int status);
 static void on_closed(uv_handle_t *handle);
@@ -235,7 +247,7 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 
     if (nread == 0)
         return;
-    if (nread == UV_EOF) {
+    if (nread == UV_EOF && !was_reset(conn)) {
         conn->eof = true;
         conn->reading = false;
     } else if (nread < 0) {
