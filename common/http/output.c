@@ -150,6 +150,7 @@ static void answered(http_conn_t *conn, batch_t *batch, int status)
 static void gather_out_of_memory(http_conn_t *conn, batch_t *batch)
 {
     http_conn_finish(conn);
+    conn->pipeline_head->close_after = true; /* nor to what was parsed behind it */
     batch->end = put_status_and_date(batch->end, conn->server, 500);
     batch->end = PUT_LITERAL(batch->end, "Content-Length: 0\r\nConnection: close\r\n\r\n");
     answered(conn, batch, 500);
