@@ -326,6 +326,9 @@ static void on_tick(uv_timer_t *timer)
 
 void http_server_drain(http_server_t *server, uint32_t timeout_ms)
 {
+    if (server->drained ||
+        (server->draining && uv_timer_get_due_in(&server->drain_timer) <= timeout_ms))
+        return;
     uv_timer_start(&server->drain_timer, on_drain_timeout, timeout_ms, 0);
     if (server->draining)
         return;
