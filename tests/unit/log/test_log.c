@@ -1,0 +1,237 @@
+/*
+ * common/log: what a line looks like, what can't be forged, and that lines of several threads stay
+ * whole. Each test sends standard error to a file and reads it back.
+ */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/log/log.h"
+
+enum { PREFIX_LEN = sizeof "2026-01-31T12:00:00.123Z " - 1 };
+
+static int   saved = -1;
+static FILE *captured;
+
+static void capture(void)
+{
+    captured = tmpfile();
+    cr_assert(captured != NULL);
+    saved = dup(STDERR_FILENO);
+    dup2(fileno(captured), STDERR_FILENO);
+}
+
+/* All that was logged since capture(): heap memory, terminated. */
+static char *release(void)
+{
+    long  len;
+    char *text;
+
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    fseek(captured, 0, SEEK_END);
+    len = ftell(captured);
+    rewind(captured);
+    text = malloc((size_t)len + 1);
+    cr_assert(text != NULL && fread(text, 1, (size_t)len, captured) == (size_t)len);
+    text[len] = '\0';
+    fclose(captured);
+    return text;
+}
+
+/* What follows the time; fails if that isn't one. */
+static const char *after_time(const char *line)
+{
+    struct tm tm;
+
+    cr_assert(strlen(line) > PREFIX_LEN && strptime(line, "%Y-%m-%dT%H:%M:%S", &tm) == line + 19 &&
+                  line[19] == '.' && strspn(line + 20, "0123456789") == 3 && line[23] == 'Z' &&
+                  line[24] == ' ',
+              "no time at the start of \"%s\"", line);
+    return line + PREFIX_LEN;
+}
+
+Test(log, a_line_has_time_level_and_message)
+{
+    static const struct {
+        log_level_t level;
+        const char *line;
+    } cases[] = {{LOG_DEBUG, "debug message 7\n"},
+                 {LOG_INFO, "info message 7\n"},
+                 {LOG_WARNING, "warning message 7\n"},
+                 {LOG_ERROR, "error message 7\n"}};
+
+    log_set_level(LOG_DEBUG);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        capture();
+        log_message(cases[i].level, "message %d", 7);
+        char *text = release();
+        cr_expect(strcmp(after_time(text), cases[i].line) == 0, "expected \"%s\", seen \"%s\"",
+                  cases[i].line, text);
+        free(text);
+    }
+}
+
+Test(log, the_time_is_now_in_utc)
+{
+    time_t    before = time(NULL);
+    struct tm tm = {0};
+
+    capture();
+    log_message(LOG_ERROR, "x");
+    char *text = release();
+    strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+    time_t then = timegm(&tm);
+    cr_expect(then >= before && then <= time(NULL) + 1, "seen \"%s\"", text);
+    free(text);
+}
+
+Test(log, drops_what_is_below_the_level)
+{
+    static const struct {
+        log_level_t least;
+        unsigned    lines;
+    } cases[] = {{LOG_DEBUG, 8}, {LOG_INFO, 6}, {LOG_WARNING, 4}, {LOG_ERROR, 2}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        unsigned lines = 0;
+
+        log_set_level(cases[i].least);
+        capture();
+        for (log_level_t level = LOG_DEBUG; level <= LOG_ERROR; level++) {
+            log_message(level, "x");
+            log_text(level, "", "x");
+        }
+        char *text = release();
+        for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+            lines++;
+        cr_expect(lines == cases[i].lines, "level %d: expected %u lines, seen:\n%s",
+                  (int)cases[i].least, cases[i].lines, text);
+        free(text);
+    }
+}
+
+Test(log, info_is_the_default_level)
+{
+    capture();
+    log_message(LOG_DEBUG, "no");
+    log_message(LOG_INFO, "yes");
+    char *text = release();
+    cr_expect(strcmp(after_time(text), "info yes\n") == 0, "seen \"%s\"", text);
+    free(text);
+}
+
+Test(log, a_message_cannot_forge_a_line)
+{
+    static const struct {
+        const char *message, *line;
+    } cases[] = {
+        {"a\nb", "error a\\x0ab\n"},
+        {"a\r\nb\n", "error a\\x0d\\x0ab\\x0a\n"},
+        {"\x1b[31mred", "error \\x1b[31mred\n"},
+        {"\x01\x1f\x7f", "error \\x01\\x1f\\x7f\n"},
+        {"a\tb", "error a\tb\n"},
+        {"caf\xc3\xa9", "error caf\xc3\xa9\n"},
+        {"100 % of %s", "error 100 % of %s\n"},
+        {"", "error \n"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        capture();
+        log_message(LOG_ERROR, "%s", cases[i].message);
+        char *text = release();
+        cr_expect(strcmp(after_time(text), cases[i].line) == 0, "expected \"%s\", seen \"%s\"",
+                  cases[i].line, text);
+        free(text);
+    }
+}
+
+Test(log, a_text_is_indented_below_its_message)
+{
+    static const struct {
+        const char *text, *line;
+    } cases[] = {
+        {"one", "error what\n  one\n"},
+        {"one\n  two\nthree", "error what\n  one\n    two\n  three\n"},
+        {"one\n", "error what\n  one\n"},
+        {"one\n\n\n", "error what\n  one\n"},
+        {"one\n\ntwo", "error what\n  one\n  \n  two\n"},
+        {"\x1b[31m\r\nx", "error what\n  \\x1b[31m\\x0d\n  x\n"},
+        {"2026-01-31T12:00:00.123Z error forged",
+         "error what\n  2026-01-31T12:00:00.123Z error forged\n"},
+        {"", "error what\n"},
+        {NULL, "error what\n"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        capture();
+        log_text(LOG_ERROR, cases[i].text, "what");
+        char *text = release();
+        cr_expect(strcmp(after_time(text), cases[i].line) == 0, "expected \"%s\", seen \"%s\"",
+                  cases[i].line, text);
+        free(text);
+    }
+}
+
+Test(log, a_long_text_is_logged_whole)
+{
+    enum { LONG = 200000 };
+    char *long_text = malloc(LONG + 1);
+
+    memset(long_text, '\x01', LONG); /* each becomes four characters */
+    long_text[LONG] = '\0';
+    capture();
+    log_text(LOG_ERROR, long_text, "%.2000s", long_text);
+    char *text = release();
+    cr_expect(text[strlen(text) - 1] == '\n');
+    const char *indented = strstr(text, "\n  \\x01");
+    cr_expect(indented != NULL && strlen(indented) == 3 + 4 * LONG + 1, "seen %zu bytes",
+              indented == NULL ? 0 : strlen(indented));
+    free(text);
+    free(long_text);
+}
+
+/* ---- Threads --------------------------------------------------------------------------------- */
+
+enum { THREADS = 4, LINES = 500, WIDTH = 300 };
+
+static void *log_lines(void *arg)
+{
+    char line[WIDTH + 1];
+
+    memset(line, *(const char *)arg, WIDTH);
+    line[WIDTH] = '\0';
+    for (int i = 0; i < LINES; i++)
+        log_message(LOG_ERROR, "%s", line);
+    return NULL;
+}
+
+Test(log, lines_of_several_threads_do_not_mix)
+{
+    pthread_t threads[THREADS];
+    unsigned  lines[THREADS] = {0};
+
+    capture();
+    for (int i = 0; i < THREADS; i++)
+        cr_assert(pthread_create(&threads[i], NULL, log_lines, &"ABCD"[i]) == 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    char *text = release();
+    for (char *line = text; *line != '\0';) {
+        const char *message = after_time(line) + strlen("error ");
+        char        letter[] = {message[0], '\0'};
+
+        cr_assert(message[0] >= 'A' && message[0] < 'A' + THREADS &&
+                      strspn(message, letter) == WIDTH && message[WIDTH] == '\n',
+                  "a line is not whole: \"%.400s\"", line);
+        lines[message[0] - 'A']++;
+        line = strchr(line, '\n') + 1;
+    }
+    for (int i = 0; i < THREADS; i++)
+        cr_expect(lines[i] == LINES, "thread %d: expected %d lines, seen %u", i, LINES, lines[i]);
+    free(text);
+}
