@@ -83,6 +83,12 @@ struct http_response {
     char     data[]; /* type, then body */
 };
 
+/* RFC 9110, 15.3.5 and 15.4.5: these have no content, and neither a length nor a coding of it. */
+static inline bool http_status_has_no_content(int status)
+{
+    return status == 204 || status == 304;
+}
+
 static inline const char *http_response_body(const http_response_t *resp)
 {
     return resp->data + resp->type_len;
@@ -253,7 +259,7 @@ struct http_stream {
     http_response_t *head; /* until it is sent */
     char            *buf;  /* framed bytes that are not sent yet */
     size_t           len, cap;
-    bool             ended, refused, chunked, mute; /* mute: HEAD, nothing of the body is sent */
+    bool             ended, refused, chunked, mute; /* mute: nothing of the body is sent */
     void (*on_room)(void *);
     void *arg;
 };

@@ -96,12 +96,6 @@ static char *put_status_and_date(char *at, const http_server_t *server, int stat
     return put(at, server->date, server->date_len);
 }
 
-/* RFC 9110, 15.3.5 and 15.4.5: these have no content, and no Content-Length beside it. */
-static bool has_no_content(int status)
-{
-    return status == 204 || status == 304;
-}
-
 static char *put_head(char *at, const http_conn_t *conn, const http_request_t *req,
                       const http_response_t *resp, bool closing)
 {
@@ -113,7 +107,7 @@ static char *put_head(char *at, const http_conn_t *conn, const http_request_t *r
     }
     if (resp->chunked) {
         at = PUT_LITERAL(at, "Transfer-Encoding: chunked\r\n");
-    } else if (req->answered && !has_no_content(resp->status)) { /* not a stream: those never are */
+    } else if (req->answered && !http_status_has_no_content(resp->status)) { /* no stream's head */
         at = PUT_LITERAL(at, "Content-Length: ");
         at = put_number(at, resp->body_len);
         at = PUT_LITERAL(at, "\r\n");
@@ -174,7 +168,9 @@ static bool gather_response(http_conn_t *conn, http_request_t *req, batch_t *bat
         gather_out_of_memory(conn, batch);
         return true;
     }
-    body_len = req->method == HTTP_METHOD_HEAD || has_no_content(resp->status) ? 0 : resp->body_len;
+    body_len = req->method == HTTP_METHOD_HEAD || http_status_has_no_content(resp->status)
+                   ? 0
+                   : resp->body_len;
     if (!fits(batch,
               HTTP_HEAD_MAX + resp->fields_len + (body_len <= HTTP_GATHER_MAX ? body_len : 0)))
         return false;

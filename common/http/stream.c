@@ -19,14 +19,16 @@ int http_stream_begin(http_request_t *req, http_response_t *resp, void (*on_room
                       void *arg)
 {
     http_stream_t *stream = resp == NULL ? NULL : calloc(1, sizeof *stream);
+    bool           empty;
 
     if (stream == NULL) {
         http_response_free(resp);
         http_respond_transfer(req, NULL);
         return UV_ENOMEM;
     }
-    stream->chunked = req->version_minor >= 1;
-    stream->mute = req->method == HTTP_METHOD_HEAD;
+    empty = http_status_has_no_content(resp->status);
+    stream->chunked = req->version_minor >= 1 && !empty;
+    stream->mute = req->method == HTTP_METHOD_HEAD || empty;
     stream->head = resp;
     stream->on_room = on_room;
     stream->arg = arg;
@@ -34,7 +36,7 @@ int http_stream_begin(http_request_t *req, http_response_t *resp, void (*on_room
     req->stream = stream;
     if (req->conn == NULL || req->answered) /* the client is gone, or was told 504 */
         return 0;
-    if (!stream->chunked) { /* its end is the connection's end (RFC 9112, 6.3) */
+    if (!stream->chunked && !empty) { /* its end is the connection's end (RFC 9112, 6.3) */
         req->close_after = true;
         http_conn_finish(req->conn);
     }
