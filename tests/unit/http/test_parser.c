@@ -366,16 +366,23 @@ Test(http_parser, a_handler_sees_what_was_sent)
 Test(http_parser, long_heads_arrive_unharmed)
 {
     char   raw[16384], seen[16384];
-    int    raw_len = sprintf(raw, "GET /echo HTTP/1.1\r\nHost: a\r\n");
-    int    seen_len = sprintf(seen, "GET /echo HTTP/1.1\npath=/echo\nquery=\nfield Host=a");
+    char   digits[92];
+    size_t raw_len = 0, seen_len = 0;
     feed_t feed;
 
+    raw_len += (size_t)snprintf(raw, sizeof raw, "GET /echo HTTP/1.1\r\nHost: a\r\n");
+    seen_len +=
+        (size_t)snprintf(seen, sizeof seen, "GET /echo HTTP/1.1\npath=/echo\nquery=\nfield Host=a");
     for (int i = 0; i < 90; i++) {
-        raw_len += sprintf(raw + raw_len, "Name-%d:  %0*d \r\n", i, i + 1, i);
-        seen_len += sprintf(seen + seen_len, "\nfield Name-%d=%0*d", i, i + 1, i);
+        memset(digits, '0' + i % 10, (size_t)i + 1);
+        digits[i + 1] = '\0';
+        raw_len +=
+            (size_t)snprintf(raw + raw_len, sizeof raw - raw_len, "Name-%d:  %s \r\n", i, digits);
+        seen_len += (size_t)snprintf(seen + seen_len, sizeof seen - seen_len, "\nfield Name-%d=%s",
+                                     i, digits);
     }
-    sprintf(raw + raw_len, "\r\n");
-    sprintf(seen + seen_len, "\nbody=");
+    snprintf(raw + raw_len, sizeof raw - raw_len, "\r\n");
+    snprintf(seen + seen_len, sizeof seen - seen_len, "\nbody=");
     feed_open(&feed, NULL);
     for (size_t piece = 0; piece < 8; piece += 7) {
         char       *output = feed_run(&feed, raw, strlen(raw), piece);
