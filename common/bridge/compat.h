@@ -26,7 +26,10 @@ static inline PyObject *compat_take_exception(void)
 #endif
 }
 
-/* The calling thread's state; NULL if it is detached. */
+/*
+ * The calling thread's state. If it is detached: NULL, or before 3.13 the state of whichever thread
+ * holds the GIL; never its own.
+ */
 static inline PyThreadState *compat_current_thread(void)
 {
 #if PY_VERSION_HEX >= 0x030D0000
