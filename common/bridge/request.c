@@ -3,7 +3,8 @@
  * for is never built; what it asks for twice is built once.
  *
  * Threads: the C request is read-only by now. The cache is filled under a critical section on the
- * object (the GIL, where there is one), so two threads that ask at once get the same object.
+ * object (the GIL, where there is one), so two threads that ask at once get the same object; see
+ * cached().
  */
 #include <string.h>
 
@@ -145,16 +146,25 @@ static PyObject *build_body(const http_request_t *req)
     return PyBytes_FromStringAndSize(req->body, (Py_ssize_t)req->body_len);
 }
 
-/* Build a part unless it is there already. returns a new reference */
+/*
+ * Build a part unless it is there already. returns a new reference
+ * The query's decoder is Python: while it runs another thread may build the same part. The first one
+ * that is done decides which object it is.
+ */
 static PyObject *cached(PyObject *object, int part, PyObject *(*build)(const http_request_t *))
 {
     request_t *self = (request_t *)object;
     PyObject  *value;
 
     Py_BEGIN_CRITICAL_SECTION(object);
-    if (self->cache[part] == NULL)
-        self->cache[part] = build(self->req);
     value = Py_XNewRef(self->cache[part]);
+    if (value == NULL) {
+        value = build(self->req);
+        if (value != NULL && self->cache[part] == NULL)
+            self->cache[part] = Py_NewRef(value);
+        else if (value != NULL)
+            Py_SETREF(value, Py_NewRef(self->cache[part]));
+    }
     Py_END_CRITICAL_SECTION();
     return value;
 }
