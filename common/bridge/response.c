@@ -11,7 +11,7 @@
 typedef struct {
     PyObject_HEAD PyObject *body;         /* owned: str, bytes, dict or list */
     PyObject               *headers;      /* owned: tuple of (bytes name, bytes value) */
-    PyObject               *content_type; /* owned: str or None */
+    PyObject               *content_type; /* owned: bytes or None */
     int                     status;
 } response_t;
 
@@ -49,21 +49,21 @@ static PyObject *header_bytes(PyObject *text)
     return NULL;
 }
 
-static int check_content_type(PyObject *type)
+/* The content type as bytes, or None. returns a new reference */
+static PyObject *check_content_type(PyObject *type)
 {
     PyObject *bytes;
-    bool      valid;
 
     if (type == Py_None)
-        return 0;
+        return Py_NewRef(type);
     bytes = header_bytes(type); /* new */
     if (bytes == NULL)
-        return -1;
-    valid = http_field_value_valid(slice_of_bytes(bytes)) && PyBytes_GET_SIZE(bytes) <= 255;
-    if (!valid)
+        return NULL;
+    if (!http_field_value_valid(slice_of_bytes(bytes)) || PyBytes_GET_SIZE(bytes) > 255) {
         PyErr_Format(PyExc_ValueError, "content_type %R is no header value", type);
-    Py_DECREF(bytes);
-    return valid ? 0 : -1;
+        Py_CLEAR(bytes);
+    }
+    return bytes;
 }
 
 /* (bytes name, bytes value) of a (str, str) pair. returns a new reference */
@@ -129,17 +129,16 @@ static PyObject *response_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OiOO:Response", names, &body, &status,
                                      &headers, &content_type))
         return NULL;
-    if (check_status(status) != 0 || (body != NULL && check_body(body) != 0) ||
-        check_content_type(content_type) != 0)
+    if (check_status(status) != 0 || (body != NULL && check_body(body) != 0))
         return NULL;
     self = (response_t *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;
     self->status = status;
-    self->content_type = Py_NewRef(content_type);
+    self->content_type = check_content_type(content_type);
     self->body = body == NULL ? PyBytes_FromStringAndSize(NULL, 0) : Py_NewRef(body);
-    self->headers = check_headers(headers);
-    if (self->body == NULL || self->headers == NULL)
+    self->headers = self->content_type == NULL ? NULL : check_headers(headers);
+    if (self->content_type == NULL || self->body == NULL || self->headers == NULL)
         Py_CLEAR(self);
     return (PyObject *)self;
 }
@@ -241,11 +240,8 @@ http_response_t *bridge_response_object_convert(bridge_state_t *state, PyObject 
     const char      *type = NULL;
     http_response_t *resp;
 
-    if (self->content_type != Py_None) {
-        type = PyUnicode_AsUTF8(self->content_type); /* borrowed from it */
-        if (type == NULL)
-            return NULL;
-    }
+    if (self->content_type != Py_None)
+        type = PyBytes_AS_STRING(self->content_type); /* borrowed from it */
     resp = bridge_convert_body(state, self->body, self->status, type);
     if (resp != NULL && add_headers(resp, self->headers) != 0) {
         http_response_free(resp);
