@@ -21,10 +21,9 @@ struct bridge_app {
 static void say_exception(const bridge_t *bridge, const char *headline)
 {
     PyObject   *text = bridge_take_traceback(bridge->state); /* new */
-    const char *lines = text == NULL ? NULL : PyUnicode_AsUTF8(text);
+    const char *lines = text == NULL ? "" : PyBytes_AsString(text);
 
-    fprintf(stderr, "%s%s\n", lines == NULL ? "" : lines, headline);
-    PyErr_Clear();
+    fprintf(stderr, "%s%s\n", lines, headline);
     Py_XDECREF(text);
 }
 

@@ -96,7 +96,7 @@ static http_response_t *convert(bridge_state_t *state, PyObject *value)
 PyObject *bridge_take_traceback(bridge_state_t *state)
 {
     PyObject *exception = compat_take_exception(); /* new */
-    PyObject *lines = NULL, *empty = NULL, *text = NULL;
+    PyObject *lines = NULL, *empty = NULL, *text = NULL, *bytes = NULL;
 
     if (exception == NULL)
         return NULL;
@@ -104,24 +104,22 @@ PyObject *bridge_take_traceback(bridge_state_t *state)
     empty = PyUnicode_FromString("");                                /* new */
     if (lines != NULL && empty != NULL)
         text = PyUnicode_Join(empty, lines); /* new */
+    if (text != NULL)
+        bytes = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace"); /* new */
     PyErr_Clear();
+    Py_XDECREF(text);
     Py_XDECREF(empty);
     Py_XDECREF(lines);
     Py_DECREF(exception);
-    return text;
+    return bytes;
 }
 
 void bridge_log_exception(bridge_state_t *state, const char *headline)
 {
-    PyObject   *text = bridge_take_traceback(state); /* new */
-    PyObject   *bytes = text == NULL
-                            ? NULL
-                            : PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace"); /* new */
-    const char *lines = bytes == NULL ? NULL : PyBytes_AsString(bytes);
+    PyObject *text = bridge_take_traceback(state); /* new */
 
-    PyErr_Clear();
-    log_text(LOG_ERROR, lines == NULL ? "(no traceback could be made)" : lines, "%s", headline);
-    Py_XDECREF(bytes);
+    log_text(LOG_ERROR, text == NULL ? "(no traceback could be made)" : PyBytes_AsString(text),
+             "%s", headline);
     Py_XDECREF(text);
 }
 
