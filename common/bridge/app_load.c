@@ -182,23 +182,30 @@ static int check_kind(const bridge_route_t *route, bridge_kind_t kind)
     return -1;
 }
 
+/* A str as UTF-8, borrowed from it; NULL if it isn't one, or holds what a C string can't. */
+static const char *c_string(PyObject *text)
+{
+    Py_ssize_t  len = 0;
+    const char *utf8 = PyUnicode_Check(text) ? PyUnicode_AsUTF8AndSize(text, &len) : NULL;
+
+    PyErr_Clear();
+    return utf8 != NULL && strlen(utf8) == (size_t)len ? utf8 : NULL;
+}
+
 /* Fill `route` from (method, pattern, handler), borrowed. returns 0 or -1 (said) */
 static int load_route(bridge_route_t *route, bridge_t *bridge, PyObject *item, bridge_kind_t kind)
 {
-    PyObject   *pattern = PyTuple_GET_ITEM(item, 1);
-    const char *method = PyUnicode_Check(PyTuple_GET_ITEM(item, 0))
-                             ? PyUnicode_AsUTF8(PyTuple_GET_ITEM(item, 0))
-                             : "?";
-    const char *path = PyUnicode_AsUTF8(pattern);
+    const char *method = c_string(PyTuple_GET_ITEM(item, 0));
+    const char *path = c_string(PyTuple_GET_ITEM(item, 1));
     int         number = method == NULL ? -1 : http_method_from_name(method);
 
-    PyErr_Clear();
     route->bridge = bridge;
     route->handler = Py_NewRef(PyTuple_GET_ITEM(item, 2));
     route->where = describe(route->handler);
     route->pattern = path == NULL ? NULL : strdup(path);
     if (route->where == NULL || route->pattern == NULL) {
-        fprintf(stderr, "a route's path can't be used\n");
+        fprintf(stderr, "%s: its path can't be used: a NUL or half a surrogate pair is in it\n",
+                route->where == NULL ? "a handler" : route->where);
         return -1;
     }
     if (number < 0) {
