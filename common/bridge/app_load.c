@@ -99,7 +99,8 @@ static bool is_coroutine_function(PyObject *object)
 
 /*
  * The function behind a callable: through functools.partial, functools.wraps and an object's
- * __call__. returns a new reference; what can't be unwrapped is returned as it is
+ * __call__, but not through an `async def`, which decides. returns a new reference; what can't be
+ * unwrapped is returned as it is
  */
 static PyObject *unwrap(PyObject *callable)
 {
@@ -108,6 +109,8 @@ static PyObject *unwrap(PyObject *callable)
     for (int depth = 0; depth < 100; depth++) {
         PyObject *inner = NULL;
 
+        if (PyFunction_Check(current) && is_coroutine_function(current))
+            break;
         if (PyObject_HasAttrString(current, "__wrapped__"))
             inner = PyObject_GetAttrString(current, "__wrapped__"); /* new */
         else if (strcmp(Py_TYPE(current)->tp_name, "functools.partial") == 0)
