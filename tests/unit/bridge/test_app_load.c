@@ -172,7 +172,7 @@ static const kind_case_t kinds[] = {
     {"app.get('/')(wrapped(coro))", BRIDGE_ASYNC, "coro", 5},
     {"app.get('/')(wrapped(sync))", BRIDGE_SYNC, "sync", 4},
     {"app.get('/')(wrapped(wrapped(coro)))", BRIDGE_ASYNC, "coro", 5},
-    {"app.get('/')(async_wrapped(sync))", BRIDGE_ASYNC, "sync", 25},
+    {"app.get('/')(async_wrapped(sync))", BRIDGE_ASYNC, "sync", 24},
     {"app.get('/')(wrapped(functools.partial(two, 1)))", BRIDGE_ASYNC, "two", 7},
     {"app.get('/')(Called())", BRIDGE_ASYNC, "Called.__call__", 9},
     {"app.get('/')(SyncCalled())", BRIDGE_SYNC, "SyncCalled.__call__", 11},
