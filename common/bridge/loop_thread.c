@@ -13,7 +13,8 @@
 #include "common/bridge/loop_thread.h"
 #include "common/log/log.h"
 
-static void loop_thread_main(void *arg);
+static void      loop_thread_main(void *arg);
+static PyObject *on_stop(PyObject *capsule, PyObject *unused);
 
 /* ---- The starter's side ---------------------------------------------------------------------- */
 
@@ -38,25 +39,29 @@ int loop_thread_start(loop_thread_t *self, bridge_t *bridge, bridge_app_t *app, 
     return 0;
 }
 
+static PyMethodDef stop_method = {"stop", on_stop, METH_NOARGS, NULL};
+
 /* Attached. A loop that can't be told to stop is closed already: its thread is on its way out. */
 static void tell_to_stop(loop_thread_t *self)
 {
-    PyObject *stop = PyObject_GetAttrString(self->loop, "stop"); /* new */
-    PyObject *handle = NULL;
+    PyObject *capsule = PyCapsule_New(self, NULL, NULL); /* new */
+    PyObject *stop = NULL, *handle = NULL;
 
+    if (capsule != NULL)
+        stop = PyCFunction_New(&stop_method, capsule); /* new */
     if (stop != NULL)
         handle = PyObject_CallOneArg(self->call_soon_threadsafe, stop); /* new */
     if (handle == NULL)
         PyErr_Clear();
     Py_XDECREF(handle);
     Py_XDECREF(stop);
+    Py_XDECREF(capsule);
 }
 
 void loop_thread_stop(loop_thread_t *self, bridge_thread_t *me)
 {
     if (!self->started)
         return;
-    atomic_store(&self->stopping, true);
     bridge_attach(me);
     tell_to_stop(self);
     bridge_detach(me);
@@ -117,12 +122,25 @@ static void name_thread(const loop_thread_t *self)
 }
 
 /*
+ * Called by the loop, once. `stopping` is set here and not by the thread that wants it: then the order
+ * to stop is never still queued when run() ends, where it would stop a shut-down hook half-way.
+ */
+static PyObject *on_stop(PyObject *capsule, PyObject *unused)
+{
+    loop_thread_t *self = PyCapsule_GetPointer(capsule, NULL);
+
+    (void)unused;
+    self->stopping = true;
+    return PyObject_CallMethod(self->loop, "stop", NULL);
+}
+
+/*
  * Run the loop until it is told to stop. SystemExit and KeyboardInterrupt, which a task lets through,
  * end run_forever(), but not the server: the task has its exception, and the loop goes on.
  */
 static void run(loop_thread_t *self)
 {
-    while (!atomic_load(&self->stopping)) {
+    while (!self->stopping) {
         PyObject *none = PyObject_CallMethod(self->loop, "run_forever", NULL); /* new */
 
         if (none == NULL)

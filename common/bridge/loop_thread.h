@@ -27,8 +27,8 @@ typedef struct loop_thread {
     uv_sem_t      ready;
     int           status; /* 0 once the loop runs */
 
-    /* Any thread, atomic: run_forever() returned because it was told to. */
-    atomic_bool stopping;
+    /* The loop's own thread only. */
+    bool stopping; /* it was told to stop, and run_forever() is to return or has returned */
 } loop_thread_t;
 
 /*
