@@ -20,6 +20,9 @@ typedef struct {
 
 enum { VAL_VERSION = 1, VAL_HELP };
 
+/* raw_t.bench without --bench; popt makes it NULL for --bench without a number. */
+static const char no_bench[] = "";
+
 static unsigned default_workers(void)
 {
     uv_cpu_info_t *cpus;
@@ -40,6 +43,7 @@ static void set_defaults(raw_t *raw, const lab_info_t *info)
         .host = "127.0.0.1",
         .app = info->default_app,
         .log_level = "info",
+        .bench = no_bench,
         .port = 8000,
         .backlog = http.backlog,
         .max_connections = (int)http.max_connections,
@@ -115,10 +119,12 @@ static int take_bench(checks_t *checks, const char *seconds)
     char *end;
     long  value;
 
-    if (seconds == NULL)
+    if (seconds == no_bench || checks->failed)
         return 0;
-    value = *seconds == '\0' ? 5 : strtol(seconds, &end, 10);
-    if (*seconds != '\0' && *end != '\0') {
+    if (seconds == NULL)
+        return 5;
+    value = strtol(seconds, &end, 10);
+    if (end == seconds || *end != '\0') {
         fprintf(stderr, "%s: --bench: %s is no whole number of seconds\n", checks->lab, seconds);
         checks->failed = true;
     }
