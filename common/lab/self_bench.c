@@ -86,14 +86,19 @@ static bool requests_in(const char *text, double *value)
 
 bool wrk_parse(const char *text, wrk_result_t *result)
 {
+    /* Above it there are other percentages. */
+    const char *latency = strstr(text, "Latency Distribution");
+
     *result = (wrk_result_t){0};
+    if (latency == NULL)
+        return false;
     if (!number_after(text, "Non-2xx or 3xx responses:", false, &result->bad_answers))
         result->bad_answers = 0;
     result->socket_errors = socket_errors(text);
     return requests_in(text, &result->requests) &&
            number_after(text, "Requests/sec:", false, &result->per_second) &&
-           number_after(text, "50%", true, &result->p50_us) &&
-           number_after(text, "99%", true, &result->p99_us);
+           number_after(latency, "50%", true, &result->p50_us) &&
+           number_after(latency, "99%", true, &result->p99_us);
 }
 
 /* ---- Runs ------------------------------------------------------------------------------------ */
