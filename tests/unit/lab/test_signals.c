@@ -1,0 +1,226 @@
+/*
+ * common/lab/signals.c: the first signal begins the drain, a second one or a handler that never returns
+ * ends the process. What ends a process is tested in a child, whose status and last words the test
+ * reads.
+ */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/lab/signals.h"
+
+/* A loop with signals open, and what on_stop saw. */
+typedef struct {
+    uv_loop_t   loop;
+    signals_t   signals;
+    uv_thread_t thread; /* that ran on_stop */
+    int         stops;
+} program_t;
+
+static void on_stop(void *owner)
+{
+    program_t *program = owner;
+
+    program->stops++;
+    program->thread = uv_thread_self();
+    uv_stop(&program->loop);
+}
+
+static void program_open(program_t *program, uint32_t drain_timeout_ms, void (*stop)(void *))
+{
+    *program = (program_t){0};
+    cr_assert_eq(uv_loop_init(&program->loop), 0);
+    cr_assert_eq(signals_open(&program->signals, &program->loop, drain_timeout_ms, stop, program),
+                 0);
+}
+
+static void program_close(program_t *program)
+{
+    signals_close(&program->signals);
+    uv_run(&program->loop, UV_RUN_DEFAULT);
+    cr_expect_eq(uv_loop_close(&program->loop), 0, "a handle is left open");
+}
+
+/* ---- The first signal ------------------------------------------------------------------------ */
+
+Test(lab_signals, the_first_signal_runs_on_stop_on_the_loop, .timeout = 30)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+
+    for (size_t i = 0; i < 2; i++) {
+        program_t   program;
+        uv_thread_t here = uv_thread_self();
+
+        program_open(&program, 10000, on_stop);
+        raise(numbers[i]);
+        cr_expect_eq(program.stops, 0, "on_stop ran before the loop did");
+        uv_run(&program.loop, UV_RUN_DEFAULT);
+        cr_expect(program.stops == 1 && uv_thread_equal(&program.thread, &here),
+                  "%s: %d calls of on_stop", strsignal(numbers[i]), program.stops);
+        program_close(&program);
+    }
+}
+
+Test(lab_signals, sigpipe_is_ignored, .timeout = 30)
+{
+    program_t program;
+
+    program_open(&program, 10000, on_stop);
+    raise(SIGPIPE);
+    program_close(&program);
+    cr_expect_eq(program.stops, 0);
+}
+
+Test(lab_signals, close_without_a_signal_ends_the_watchdog, .timeout = 30)
+{
+    program_t program;
+
+    for (int i = 0; i < 20; i++) {
+        program_open(&program, 10000, on_stop);
+        program_close(&program);
+        cr_expect_eq(program.stops, 0);
+    }
+}
+
+/* More than the pipe holds: a signal handler must not wait for room. */
+Test(lab_signals, signals_after_close_are_without_effect, .timeout = 60)
+{
+    program_t program;
+
+    program_open(&program, 10000, on_stop);
+    program_close(&program);
+    for (int i = 0; i < 100000; i++)
+        raise(i % 2 ? SIGTERM : SIGINT);
+    cr_expect_eq(program.stops, 0);
+}
+
+/* ---- The end of the process ------------------------------------------------------------------ */
+
+/* Run `body` in a child. returns its wait status; its standard error into `said`, terminated */
+static int run_child(void (*body)(void), char *said, size_t size)
+{
+    int     ends[2], status;
+    size_t  len = 0;
+    ssize_t n;
+    pid_t   child;
+
+    cr_assert_eq(pipe(ends), 0);
+    child = fork();
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        body();
+        _exit(0);
+    }
+    close(ends[1]);
+    while ((n = read(ends[0], said + len, size - 1 - len)) > 0)
+        len += (size_t)n;
+    said[len] = '\0';
+    close(ends[0]);
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void check_child(void (*body)(void), int expected, const char *words)
+{
+    char said[4096];
+    int  status = run_child(body, said, sizeof said);
+
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == expected,
+              "expected exit status %d, seen %s %d; said %s", expected,
+              WIFEXITED(status) ? "exit status" : "signal",
+              WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), said);
+    cr_expect_str_eq(said, words, "expected '%s', said '%s'", words, said);
+}
+
+static void never_return(void *owner)
+{
+    (void)owner;
+    for (;;)
+        pause();
+}
+
+static void second_signal(void *owner)
+{
+    (void)owner;
+    raise(SIGINT);
+    never_return(NULL);
+}
+
+static void stop_twice(void)
+{
+    program_t program;
+
+    program_open(&program, 10000, second_signal);
+    raise(SIGTERM);
+    uv_run(&program.loop, UV_RUN_DEFAULT);
+}
+
+static void stop_once_and_hang(void)
+{
+    program_t program;
+
+    program_open(&program, 0, never_return);
+    raise(SIGTERM);
+    uv_run(&program.loop, UV_RUN_DEFAULT);
+}
+
+/* Both in the pipe before the watchdog reads the first. */
+static void stop_twice_at_once(void)
+{
+    program_t program;
+    sigset_t  both;
+
+    sigemptyset(&both);
+    sigaddset(&both, SIGTERM);
+    sigaddset(&both, SIGINT);
+    program_open(&program, 10000, never_return);
+    sigprocmask(SIG_BLOCK, &both, NULL);
+    kill(getpid(), SIGINT);
+    kill(getpid(), SIGTERM);
+    sigprocmask(SIG_UNBLOCK, &both, NULL);
+    uv_run(&program.loop, UV_RUN_DEFAULT);
+}
+
+static void stop_and_finish_in_time(void)
+{
+    program_t program;
+
+    program_open(&program, 10000, on_stop);
+    raise(SIGTERM);
+    uv_run(&program.loop, UV_RUN_DEFAULT);
+    program_close(&program);
+}
+
+Test(lab_signals, a_second_signal_ends_the_process_with_its_number, .timeout = 60)
+{
+    check_child(stop_twice, 128 + SIGINT,
+                "stopped by a second signal: what was in flight is lost\n");
+}
+
+Test(lab_signals, two_signals_at_once_count_as_two, .timeout = 60)
+{
+    char said[4096];
+    int  status = run_child(stop_twice_at_once, said, sizeof said);
+
+    cr_expect(WIFEXITED(status) &&
+                  (WEXITSTATUS(status) == 128 + SIGTERM || WEXITSTATUS(status) == 128 + SIGINT),
+              "wait status %#x; said %s", (unsigned)status, said);
+}
+
+Test(lab_signals, a_handler_that_never_returns_is_cut_off_with_status_3, .timeout = 60)
+{
+    check_child(stop_once_and_hang, 3,
+                "a handler didn't return within the drain time-out: what was in flight is cut "
+                "off\n");
+}
+
+Test(lab_signals, a_drain_that_ends_in_time_says_nothing, .timeout = 60)
+{
+    check_child(stop_and_finish_in_time, 0, "");
+}
