@@ -119,3 +119,23 @@ Test(bridge_callable, can_be_the_done_callback_of_a_future)
     cr_expect_eq(atomic_load(&req->refs), 1u);
     http_request_unref(req);
 }
+
+Test(bridge_callable, objects_give_back_the_references_to_their_types)
+{
+    seen_t          seen = {0};
+    http_request_t *req = request_make(&(request_spec_t){.target = "/"});
+    Py_ssize_t      callables = Py_REFCNT(fixture.bridge->state->callable_type);
+    Py_ssize_t      requests = Py_REFCNT(fixture.bridge->state->request_type);
+
+    for (int i = 0; i < 100; i++) {
+        Py_DECREF(bridge_callable(on_call, &seen, req));
+        Py_DECREF(bridge_request_new(req));
+    }
+    cr_expect_eq(Py_REFCNT(fixture.bridge->state->callable_type), callables,
+                 "references to looplab.Callable: %zd, before it %zd",
+                 Py_REFCNT(fixture.bridge->state->callable_type), callables);
+    cr_expect_eq(Py_REFCNT(fixture.bridge->state->request_type), requests,
+                 "references to looplab.Request: %zd, before it %zd",
+                 Py_REFCNT(fixture.bridge->state->request_type), requests);
+    http_request_unref(req);
+}

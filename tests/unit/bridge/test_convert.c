@@ -326,6 +326,17 @@ Test(bridge_convert, a_cancelled_handler_is_a_503_and_no_error)
         2);
 }
 
+Test(bridge_convert, an_exception_without_a_traceback_is_logged_all_the_same)
+{
+    PyObject *format_exception = fixture.bridge->state->format_exception;
+
+    py_run("def fail(e): raise e");
+    fixture.bridge->state->format_exception = py_eval("fail"); /* raises what it is to format */
+    check_errors((error_case_t[]){{"fail(ValueError('x'))", "(no traceback could be made)"}}, 1);
+    Py_DECREF(fixture.bridge->state->format_exception);
+    fixture.bridge->state->format_exception = format_exception;
+}
+
 /* ---- Awaitables ------------------------------------------------------------------------------ */
 
 Test(bridge_convert, an_awaitable_is_refused_closed_and_explained)

@@ -122,8 +122,9 @@ Test(bridge_loop_thread, is_in_debug_mode_if_the_bridge_is)
 
 Test(bridge_loop_thread, eight_run_side_by_side)
 {
-    loop_thread_t threads[8];
+    loop_thread_t *threads = calloc(8, sizeof *threads);
 
+    cr_assert_not_null(threads);
     py_run("gate = threading.Barrier(9)\n"
            "async def meet():\n"
            "    log.append(threading.get_ident())\n"
@@ -136,6 +137,7 @@ Test(bridge_loop_thread, eight_run_side_by_side)
     PY_CHECK("threads", ((py_case_t[]){{"len(set(log))", "8"}}));
     for (int i = 7; i >= 0; i--)
         stop(&threads[i]);
+    free(threads);
 }
 
 /* ---- Starting -------------------------------------------------------------------------------- */

@@ -224,10 +224,10 @@ Test(lab_options, takes_strings_and_flags)
 
 Test(lab_options, the_last_of_equal_options_counts)
 {
-    lab_options_t options = parse_good(&plain, "--port 1 --host a --port 2 --host=b");
+    lab_options_t options = parse_good(&plain, "--port 1 --max-body=7 --port 2 --max-body 8");
 
     cr_expect_eq(options.port, 2);
-    cr_expect_str_eq(options.host, "b");
+    cr_expect_eq(options.http.max_body, 8u);
 }
 
 Test(lab_options, strings_are_refused_where_they_would_be_cut)
