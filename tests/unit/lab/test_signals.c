@@ -46,6 +46,7 @@ static void program_close(program_t *program)
 
 /* ---- The first signal ------------------------------------------------------------------------ */
 
+/* cppcheck-suppress unknownMacro */
 Test(lab_signals, the_first_signal_runs_on_stop_on_the_loop, .timeout = 30)
 {
     static const int numbers[] = {SIGTERM, SIGINT};
