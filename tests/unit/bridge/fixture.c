@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/http/internal.h"
+#include "tests/support/leaks.h"
 
 fixture_t fixture;
 
@@ -52,6 +53,7 @@ void fixture_close(void)
     bridge_close(fixture.bridge, &fixture.python);
     http_router_free(fixture.router);
     http_pool_close(fixture.pool);
+    expect_no_leaks();
 }
 
 void fixture_attach(void)

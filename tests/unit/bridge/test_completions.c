@@ -8,6 +8,7 @@
 
 #include "common/bridge/completions.h"
 #include "common/http/internal.h"
+#include "tests/support/leaks.h"
 
 enum { MANY = 64, POSTERS = 8, POSTS = 1000 };
 
@@ -90,6 +91,7 @@ static void queue_close(queue_test_t *self)
                  "%u request structs in existence, %u back in the pool",
                  atomic_load(&self->pool->users) - 1, self->pool->free_count);
     http_pool_close(self->pool);
+    expect_no_leaks();
 }
 
 /* ---- One thread ------------------------------------------------------------------------------ */
@@ -183,6 +185,7 @@ Test(bridge_completions, a_post_after_close_is_cancelled_and_freed)
     cr_expect_eq(self.delivered, 0);
     cr_expect_eq(uv_loop_close(&self.loop), 0);
     http_pool_close(self.pool);
+    expect_no_leaks();
 }
 
 /* As when the drain time-out cuts requests off: their connections are gone, their answers queued. */

@@ -9,6 +9,10 @@
 
 #include "common/lab/options.h"
 #include "tests/support/capture.h"
+#include "tests/support/leaks.h"
+
+/* cppcheck-suppress unknownMacro */
+TestSuite(lab_options, .fini = expect_no_leaks);
 
 enum { MAX_ARGS = 16 };
 
