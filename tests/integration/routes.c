@@ -11,7 +11,7 @@
 #include "tests/support/client.h"
 #include "tests/support/lab_process.h"
 
-TestSuite(routes, .fini = lab_processes_end, .timeout = 300);
+TestSuite(routes, .fini = lab_processes_end, .timeout = 150);
 
 #define TEXT        "text/plain; charset=utf-8"
 #define JSON        "application/json"
@@ -29,8 +29,8 @@ typedef struct {
 static const route_case_t cases[] = {
     {"hello", GET("/"), 200, TEXT, "Hello, World!", "Content-Length", "13"},
     {"hello with a query", GET("/?a=b"), 200, TEXT, "Hello, World!", "Connection", NULL},
-    {"hello in absolute form", GET("http://test/"), 200, TEXT, "Hello, World!",
-     "Transfer-Encoding", NULL},
+    {"hello in absolute form", GET("http://test/"), 200, TEXT, "Hello, World!", "Transfer-Encoding",
+     NULL},
     {"HEAD of hello", "HEAD /" HOST "\r\n", 200, TEXT, "", "Content-Length", "13"},
     {"json", GET("/json"), 200, JSON, "{\"message\":\"Hello, World!\"}", "Content-Length", "27"},
 
@@ -57,7 +57,8 @@ static const route_case_t cases[] = {
     {"echo", "POST /echo" HOST "Content-Type: text/csv\r\nContent-Length: 7\r\n\r\n1,2\r\n,3", 200,
      "text/csv", "1,2\r\n,3", NULL, NULL},
     {"echo in chunks",
-     "POST /echo" HOST "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\n\r\n",
+     "POST /echo" HOST
+     "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\n\r\n",
      200, BINARY, "hello, world", "Content-Length", "12"},
     {"echo of nothing", "POST /echo" HOST "Content-Length: 0\r\n\r\n", 200, BINARY, "",
      "Content-Length", "0"},
@@ -106,7 +107,8 @@ static const route_case_t cases[] = {
     {"OPTIONS of hello", "OPTIONS /" HOST "\r\n", 204, NULL, "", "Allow", "GET, HEAD, OPTIONS"},
     {"OPTIONS of echo", "OPTIONS /echo" HOST "\r\n", 204, NULL, "", "Allow", "POST, OPTIONS"},
     {"OPTIONS of the server", "OPTIONS *" HOST "\r\n", 204, NULL, "", "Content-Length", NULL},
-    {"OPTIONS of nowhere", "OPTIONS /nowhere" HOST "\r\n", 404, TEXT, "404 Not Found\n", NULL, NULL},
+    {"OPTIONS of nowhere", "OPTIONS /nowhere" HOST "\r\n", 404, TEXT, "404 Not Found\n", NULL,
+     NULL},
 };
 
 static bool same(const char *seen, const char *expected)
@@ -169,7 +171,7 @@ Test(routes, an_exception_is_told_to_the_log_once_and_to_the_client_not_at_all)
     static const char *const once[] = {"GET /error?x=1: 500, raised in error (",
                                        "Traceback (most recent call last):", "in error\n",
                                        "RuntimeError: this handler always fails"};
-    client_t client;
+    client_t                 client;
 
     for (int number = LAB_FIRST; number <= LAB_LAST; number++) {
         lab_process_t *lab = lab_start(number, NULL, NULL);
@@ -178,13 +180,15 @@ Test(routes, an_exception_is_told_to_the_log_once_and_to_the_client_not_at_all)
         client_connect(&client, lab->port);
         answer = client_get(&client, "/error?x=1");
         lab_assert(lab, answer.status == 500, "status %d, expected 500", answer.status);
-        lab_assert(lab, strstr(answer.head, "always") == NULL && strstr(answer.body, "rror: ") == NULL,
+        lab_assert(lab,
+                   strstr(answer.head, "always") == NULL && strstr(answer.body, "rror: ") == NULL,
                    "the client is told: %s%s", answer.head, answer.body);
         answer_free(&answer);
         client_close(&client);
         for (size_t i = 0; i < sizeof once / sizeof once[0]; i++)
-            lab_assert(lab, count_of(lab_stderr(lab), once[i]) == 1, "'%s' stands %d times in the log",
-                       once[i], count_of(lab_stderr(lab), once[i]));
+            lab_assert(lab, count_of(lab_stderr(lab), once[i]) == 1,
+                       "'%s' stands %d times in the log", once[i],
+                       count_of(lab_stderr(lab), once[i]));
         lab_finish(lab);
     }
 }

@@ -466,19 +466,36 @@ void lab_wait_asleep(lab_process_t *lab)
     }
 }
 
+/* The lab hasn't closed it: ESTABLISHED, CLOSE_WAIT (include/net/tcp_states.h). */
+static bool is_open(unsigned state)
+{
+    return state == 1 || state == 8;
+}
+
 long lab_unread(const lab_process_t *lab, int client_port)
 {
     FILE    *file = fopen("/proc/net/tcp", "re");
     char     line[512];
-    unsigned local, remote, sent, unread;
+    unsigned local, remote, state, sent, unread;
     long     found = -1;
 
     cr_assert_not_null(file, "/proc/net/tcp: %s", strerror(errno));
     while (found < 0 && fgets(line, sizeof line, file) != NULL)
         /* "sl: address:port address:port state tx_queue:rx_queue ...", all in hex */
-        if (sscanf(line, " %*d: %*x:%x %*x:%x %*x %x:%x", &local, &remote, &sent, &unread) == 4 &&
-            (int)local == lab->port && (int)remote == client_port)
+        if (sscanf(line, " %*d: %*x:%x %*x:%x %x %x:%x", &local, &remote, &state, &sent, &unread) ==
+                5 &&
+            (int)local == lab->port && (int)remote == client_port && is_open(state))
             found = (long)unread;
     fclose(file);
     return found;
+}
+
+void lab_wait_closed(lab_process_t *lab, int client_port)
+{
+    long long deadline = now_ms() + DEADLINE_MS;
+
+    while (lab_unread(lab, client_port) >= 0) {
+        lab_assert(lab, now_ms() < deadline, "it doesn't close the connection");
+        poll(NULL, 0, POLL_MS);
+    }
 }

@@ -34,7 +34,7 @@ typedef struct lab_process {
     bool                ended;
     pid_t               pid;
     int                 port;
-    int                 status; /* once ended: the exit status, or 128 + the signal that killed it */
+    int status; /* once ended: the exit status, or 128 + the signal that killed it */
 
     /* Standard output: a pipe, and what was read from it. */
     int    out_fd;
@@ -104,8 +104,14 @@ void lab_open_gate(lab_process_t *lab, int gate);
 /* Wait until every thread of the lab sleeps: whatever it can do by itself is done. Linux only. */
 void lab_wait_asleep(lab_process_t *lab);
 
-/* Bytes of the connection from `client_port` that the lab hasn't read, or -1. Linux only. */
+/*
+ * Bytes of the connection from `client_port` that the lab hasn't read, or -1 if it has closed its
+ * side. Linux only.
+ */
 long lab_unread(const lab_process_t *lab, int client_port);
+
+/* Wait until the lab has closed its side of that connection. Linux only. */
+void lab_wait_closed(lab_process_t *lab, int client_port);
 
 /* ---- Judging --------------------------------------------------------------------------------- */
 
@@ -119,7 +125,7 @@ __attribute__((format(printf, 1, 2))) const char *lab_message(const char *format
 const char *lab_tail(lab_process_t *lab);
 
 /* cr_assert() that names the lab and shows what it had to say. */
-#define lab_assert(lab, condition, ...)                                                           \
+#define lab_assert(lab, condition, ...) \
     cr_assert((condition), "%s: %s\n%s", (lab)->name, lab_message(__VA_ARGS__), lab_tail(lab))
 
 #endif

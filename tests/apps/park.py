@@ -1,0 +1,70 @@
+"""Handlers that wait at a gate which the test holds; asyncio's and the blocking kind."""
+
+import asyncio
+
+from harness import await_at, event, wait_at, where
+from looplab import App
+
+async_app = App()
+sync_app = App()
+
+
+@async_app.route("/park/{gate}", methods=("GET", "POST"))
+async def park(request):
+    name = request.query["name"]
+    event(f"start {name}")
+    try:
+        await await_at(int(request.path_params["gate"]))
+    except asyncio.CancelledError:
+        event(f"cancelled {name}")
+        raise
+    event(f"end {name}")
+    return where() | {"park": name}
+
+
+@sync_app.route("/park/{gate}", methods=("GET", "POST"))
+def park_blocking(request):
+    name = request.query["name"]
+    event(f"start {name}")
+    wait_at(int(request.path_params["gate"]))
+    event(f"end {name}")
+    return where() | {"park": name}
+
+
+@async_app.get("/fast")
+async def fast(request):
+    name = request.query["name"]
+    event(f"start {name}")
+    return name
+
+
+@sync_app.get("/fast")
+def fast_sync(request):
+    name = request.query["name"]
+    event(f"start {name}")
+    return name
+
+
+@async_app.get("/block/{gate}")
+async def block(request):
+    """What an async handler must not do: block its loop's thread."""
+    event("blocking")
+    wait_at(int(request.path_params["gate"]))
+    return "released"
+
+
+@async_app.get("/stubborn/{gate}")
+async def stubborn(request):
+    """Swallows its cancellation and returns all the same."""
+    event("start")
+    try:
+        await await_at(int(request.path_params["gate"]))
+    except asyncio.CancelledError:
+        event("ignored")
+    return "anyway"
+
+
+@async_app.get("/never")
+async def never(request):
+    event("start never")
+    await asyncio.get_running_loop().create_future()
