@@ -410,6 +410,15 @@ void lab_expect_silence(lab_process_t *lab)
     lab_assert(lab, !seen, "event '%s', expected none", event);
 }
 
+const char *lab_rest_of_events(lab_process_t *lab)
+{
+    ssize_t len = read(lab->events_fd, lab->events + lab->events_len,
+                       sizeof lab->events - 1 - lab->events_len);
+
+    lab->events[lab->events_len + (size_t)(len > 0 ? len : 0)] = '\0';
+    return lab->events;
+}
+
 void lab_open_gate(lab_process_t *lab, int gate)
 {
     if (lab->gates[gate] >= 0)

@@ -98,6 +98,9 @@ void lab_expect_events(lab_process_t *lab, const char *const *expected, size_t c
 /* The app has written nothing since. Means something only where nothing can be on its way. */
 void lab_expect_silence(lab_process_t *lab);
 
+/* All further events of a lab that has ended, a line each; it keeps the text. */
+const char *lab_rest_of_events(lab_process_t *lab);
+
 /* From now on nobody waits at this gate. */
 void lab_open_gate(lab_process_t *lab, int gate);
 
