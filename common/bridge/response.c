@@ -5,6 +5,7 @@
  * Threads: immutable once made.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "common/bridge/internal.h"
 
@@ -119,6 +120,33 @@ static PyObject *check_headers(PyObject *headers)
     return checked;
 }
 
+static bool is_content_type(PyObject *name)
+{
+    return PyBytes_GET_SIZE(name) == 12 &&
+           strncasecmp(PyBytes_AS_STRING(name), "content-type", 12) == 0;
+}
+
+/* A Content-Type among the headers is the response's one content type. returns 0 or -1: exception */
+static int take_content_type(response_t *self)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->headers); i++) {
+        PyObject *pair = PyTuple_GET_ITEM(self->headers, i); /* borrowed, as what is in it */
+        PyObject *value = PyTuple_GET_ITEM(pair, 1);
+
+        if (!is_content_type(PyTuple_GET_ITEM(pair, 0)))
+            continue;
+        if (self->content_type != Py_None || PyBytes_GET_SIZE(value) > 255) {
+            PyErr_Format(PyExc_ValueError,
+                         self->content_type != Py_None ? "a second content type: %R"
+                                                       : "content type %R is too long",
+                         value);
+            return -1;
+        }
+        Py_SETREF(self->content_type, Py_NewRef(value));
+    }
+    return 0;
+}
+
 static PyObject *response_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"body", "status", "headers", "content_type", NULL};
@@ -138,7 +166,7 @@ static PyObject *response_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     self->content_type = check_content_type(content_type);
     self->body = body == NULL ? PyBytes_FromStringAndSize(NULL, 0) : Py_NewRef(body);
     self->headers = self->content_type == NULL ? NULL : check_headers(headers);
-    if (self->content_type == NULL || self->body == NULL || self->headers == NULL)
+    if (self->body == NULL || self->headers == NULL || take_content_type(self) != 0)
         Py_CLEAR(self);
     return (PyObject *)self;
 }
@@ -211,14 +239,16 @@ PyType_Spec bridge_response_spec = {
 
 /* ---- Converting one -------------------------------------------------------------------------- */
 
-/* Add the headers, but for Content-Type, which goes where the body's own would. 0 or -1: exception */
+/* Add the headers, but for Content-Type: take_content_type() has it. returns 0 or -1: exception */
 static int add_headers(http_response_t *resp, PyObject *headers)
 {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(headers); i++) {
         PyObject    *pair = PyTuple_GET_ITEM(headers, i); /* borrowed */
         http_slice_t name = slice_of_bytes(PyTuple_GET_ITEM(pair, 0));
-        int err = http_response_add_header(resp, name, slice_of_bytes(PyTuple_GET_ITEM(pair, 1)));
+        int          err = 0;
 
+        if (!is_content_type(PyTuple_GET_ITEM(pair, 0)))
+            err = http_response_add_header(resp, name, slice_of_bytes(PyTuple_GET_ITEM(pair, 1)));
         if (err == UV_ENOMEM) {
             PyErr_NoMemory();
             return -1;
