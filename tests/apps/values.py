@@ -82,7 +82,14 @@ def empty(request):
     return Response("not to be sent", status=int(request.path_params["status"]))
 
 
+@both("/two-types")
+def two_types(request):
+    return Response("x", headers={"Content-Type": "text/a"}, content_type="text/b")
+
+
 BAD_HEADERS = {
+    "types": [("Content-Type", "text/a"), ("content-type", "text/b")],
+    "long_type": {"Content-Type": "text/" + "a" * 300},
     "cr": {"X-A": "a\rb"},
     "lf": {"X-A": "a\nSet-Cookie: forged=1"},
     "crlf": {"X-A": "a\r\n\r\nforged"},
