@@ -10,6 +10,7 @@
 
 #include "tests/support/lab_client.h"
 
+/* cppcheck-suppress unknownMacro */
 TestSuite(startup, .fini = lab_processes_end, .timeout = 150);
 
 /* ---- --help and --version -------------------------------------------------------------------- */

@@ -78,7 +78,7 @@ void lab_check(lab_process_t *lab, const char *target, int status, const char *p
 
 int client_port(const client_t *client)
 {
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     socklen_t          len = sizeof address;
 
     cr_assert(getsockname(client->fd, (struct sockaddr *)&address, &len) == 0, "getsockname");

@@ -443,7 +443,9 @@ static char thread_state(pid_t pid, const char *thread)
         line[0] = '\0';
     fclose(file);
     paren = strrchr(line, ')');
-    return paren == NULL ? '\0' : paren[2];
+    if (paren == NULL)
+        return '\0';
+    return paren[2];
 }
 
 static bool all_asleep(pid_t pid)
