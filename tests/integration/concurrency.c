@@ -262,3 +262,35 @@ Test(concurrency, what_is_left_on_a_loop_is_cancelled_in_the_end)
         lab_free(lab);
     }
 }
+
+/* Every hook has its turn, whatever the others do; the exit status speaks of requests only. */
+Test(concurrency, a_shutdown_hook_that_fails_is_logged_and_keeps_no_other_from_running)
+{
+    for (int number = LAB_FIRST; number <= LAB_LAST; number++) {
+        lab_process_t *lab = lab_start(number, "loops", NULL);
+
+        lab_assert(lab, lab_stop(lab, SIGTERM) == 0, "exit status %d", lab->status);
+        lab_expect_event(lab, "last");
+        lab_assert(lab, count_of(lab_stderr(lab), "OSError: the disk is full") == 1, "not logged");
+        lab_assert(lab, count_of(lab_stderr(lab), "SystemExit: 9") == 1, "not logged");
+        lab_free(lab);
+    }
+}
+
+/* ---- asyncio in handlers --------------------------------------------------------------------- */
+
+Test(concurrency, handlers_may_use_what_asyncio_has)
+{
+    for (int number = LAB_FIRST; number <= LAB_LAST; number++) {
+        lab_process_t *lab = lab_start(number, "loops", NULL);
+
+        for (int i = 0; i < 2; i++) {
+            lab_check(lab, "/executor", 200, "{\"elsewhere\":true}");
+            lab_check(lab, "/gather", 200, "[0,1,2]");
+            lab_check(lab, "/stop", 200, "stopped");
+            lab_check(lab, "/cancel-itself", 503, "503 Service Unavailable");
+        }
+        lab_assert(lab, *lab_stderr(lab) == '\0', "something is logged");
+        lab_finish(lab);
+    }
+}
