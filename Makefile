@@ -92,7 +92,7 @@ PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) \
 # for each choice of Python and llhttp; make remakes it by the rule below before anything else and,
 # if it has changed, starts over. Commands that compile nothing don't need it and install nothing.
 
-COMPILES_NOTHING = help deps clean distclean format format-check
+COMPILES_NOTHING = help deps clean distclean format format-check docs-tables check-docs
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 GOALS := $(or $(MAKECMDGOALS),all)
 CONFIG := build/config/$(subst /,_,$(PYTHON_CONFIG)@$(LLHTTP_PREFIX)).mk
@@ -271,6 +271,12 @@ bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hyp
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
 	$(Q)$(PYTHON) bench/peers.py --bin-dir $(BIN) $(ARGS)
 
+docs-tables: ## write the tables of README.md and WRITEUP.md from the stored runs
+	$(Q)$(PYTHON) bench/update_docs.py
+
+check-docs: ## fail if `make docs-tables` would change something
+	$(Q)$(PYTHON) bench/update_docs.py --check
+
 deps: ## install what is missing (`tools/deps.sh --check` only reports)
 	@tools/deps.sh
 
@@ -326,8 +332,8 @@ help: ## this list
 	@echo
 	@sed -n 's/^## /  /p' Makefile
 
-.PHONY: all test reproduce measure measured bench-peers deps format format-check lint clean \
-        distclean help FORCE $(LABS) unit_http unit_bridge unit_lab integration
+.PHONY: all test reproduce measure measured bench-peers docs-tables check-docs deps format \
+        format-check lint clean distclean help FORCE $(LABS) unit_http unit_bridge unit_lab integration
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules

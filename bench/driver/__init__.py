@@ -1,10 +1,18 @@
 """The experiment's driver: everything behind reproduce.py, measure.py and peers.py.
 
-    wrk.py         runs the load generator and reads its report
-    servers.py     starts and stops what is measured, and reads its CPU time
-    blocks.py      interleaved blocks, the guard against other load, progress, resuming
-    stats.py       medians, ratios within rounds, bootstrap intervals
-    results.py     what is stored: environment, raw figures
-    catalogue.py   the labs and their peers: how each is started
-    tables.py      the tables for terminal and documents
+    wrk.py          runs the load generator and reads its report
+    procfs.py       what /proc says: CPU time, context switches, memory, other load
+    servers.py      starts, checks and stops what is measured
+    catalogue.py    the labs and their peers: how each is started
+    blocks.py       the plan: interleaved blocks, repeated when disturbed, resumed when interrupted
+    progress.py     what a run says while it runs
+    results.py      what is stored: environment, raw figures
+    stats.py        medians, ratios within rounds, bootstrap intervals
+    figures.py      reads those out of stored blocks
+    tables.py       lays out rows for terminal and documents
+    reports.py      the tables themselves
+    promises.py     the figures that the project promises, and their verdicts
+    memory.py       what an idle connection costs
+    pipelining.py   does a server answer pipelined requests right?
+    session.py      a script's frame: options, signals, errors, exit status
 """

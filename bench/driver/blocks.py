@@ -1,169 +1,204 @@
-"""Interleaved blocks: every configuration in turn, round after round, A B C then C B A."""
+"""Interleaved blocks: every configuration in turn, round after round, A B C then C B A.
+
+A block is a few seconds of load on one server and gives one figure of each kind. Interleaving spreads
+whatever drifts (temperature, a neighbour on the host) over all configurations alike.
+"""
 
 import os
-import sys
 import time
 from dataclasses import asdict, dataclass
 
-from . import results, wrk
+from . import procfs, results, wrk
+from .progress import Progress
 from .servers import Server, ServerError
 
 OTHERS_LIMIT = 0.03  # share of all CPUs that other processes may take during a block
-MAX_ATTEMPTS = 3  # then a disturbed block is kept, and flagged
+MAX_REPEATS = 3  # then the least disturbed of the attempts is kept, and flagged
+WARM_UP_SECONDS = 1
+OVERHEAD_SECONDS = 0.3  # of starting wrk and reading /proc; only for the time that is left
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One row: a server, where it runs, how it is loaded."""
+    """A server, where it runs, how it is loaded."""
 
-    server: str  # a key of the catalogue
-    placement: str = "pinned"  # "pinned": wrk on one core, the server on the other; or "unpinned"
+    server: str  # a key of the run's specs
+    placement: str = "pinned"  # "pinned": wrk on one CPU, the server on another; or "unpinned"
     pipelined: bool = False
 
     @property
     def key(self):
-        return f"{self.server}/{self.placement}/{'16 pipelined' if self.pipelined else 'plain'}"
+        load = f"{wrk.PIPELINED} pipelined" if self.pipelined else "plain"
+        return f"{self.server}, {self.placement}, {load}"
 
 
-def cores():
-    """Two sets of CPUs, for wrk and for the server; None where there is only one."""
-    available = sorted(os.sched_getaffinity(0))
-    return ({available[0]}, {available[1]}) if len(available) > 1 else (None, None)
-
-
-def busy_seconds():
-    """CPU time that all CPUs have spent on anything but idling and waiting."""
-    with open("/proc/stat") as file:
-        ticks = [int(field) for field in file.readline().split()[1:9]]
-    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
-
-
-class Progress:
-    """One line that says what is being done, and how long it will take yet."""
-
-    def __init__(self, blocks, seconds):
-        self.left, self.seconds = blocks, seconds
-
-    def show(self, configuration, round_number, rounds, note=""):
-        minutes, seconds = divmod(int(self.left * self.seconds), 60)
-        line = (
-            f"round {round_number}/{rounds}  {configuration.key:<40} "
-            f"about {minutes}:{seconds:02d} left {note}"
-        )
-        if sys.stderr.isatty():
-            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
-        else:
-            print(line, file=sys.stderr, flush=True)
-
-    def done(self):
-        if sys.stderr.isatty():
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
-class Run:
-    """All blocks of one run. `blocks` is what is stored: one dictionary a block, in order."""
-
-    def __init__(self, specs, configurations, rounds, seconds, partial_name, resume=False):
-        self.specs, self.configurations = specs, configurations
-        self.rounds, self.seconds = rounds, seconds
-        self.partial_name = partial_name
-        self.plan = {
-            "configurations": [asdict(c) for c in configurations],
-            "seconds": seconds,
-        }
-        self.servers, self.warm, self.blocks = {}, set(), []
-        self.interrupted = False
-        partial = results.load(partial_name) if resume else None
-        if partial and partial.get("plan") == self.plan:
-            self.blocks = partial["blocks"]
-            print(f"resuming: {len(self.blocks)} blocks are there already", file=sys.stderr)
-
-    def measure(self):
-        """Run what is missing. Ctrl-C ends it early and keeps what there is."""
-        done = {(b["round"], b["key"]) for b in self.blocks}
-        todo = [
-            (number, configuration)
-            for number in range(1, self.rounds + 1)
-            for configuration in self.configurations[:: 1 if number % 2 else -1]
-            if (number, configuration.key) not in done
-        ]
-        progress = Progress(len(todo), self.seconds + 0.4)
-        try:
-            for number, configuration in todo:
-                progress.show(configuration, number, self.rounds)
-                self._add_block(number, configuration, progress)
-                progress.left -= 1
-                results.save(self.partial_name, {"plan": self.plan, "blocks": self.blocks})
-        except KeyboardInterrupt:
-            self.interrupted = True
-        finally:
-            progress.done()
-            for server in self.servers.values():
-                server.stop()
-        if not self.interrupted:
-            _remove(os.path.join(results.FOLDER, self.partial_name))
-
-    def _server(self, configuration):
-        """The server of a configuration; it stays up between its blocks, idle."""
-        key = (configuration.server, configuration.placement)
-        if key not in self.servers:
-            cpus = cores()[1] if configuration.placement == "pinned" else None
-            self.servers[key] = Server(self.specs[configuration.server], cpus)
-        return self.servers[key]
-
-    def _add_block(self, number, configuration, progress):
-        server = self._server(configuration)
-        wrk_cpus = cores()[0] if configuration.placement == "pinned" else None
-        if configuration.key not in self.warm:
-            wrk.run(server.url, 1, configuration.pipelined, wrk_cpus)
-            self.warm.add(configuration.key)
-        for attempt in range(1, MAX_ATTEMPTS + 1):
-            block = one_block(server, self.seconds, configuration.pipelined, wrk_cpus)
-            if block["others_share"] <= OTHERS_LIMIT:
-                break
-            progress.show(configuration, number, self.rounds, "(disturbed, again)")
-        block.update(
-            round=number, key=configuration.key, attempts=attempt, **asdict(configuration)
-        )
-        self.blocks.append(block)
-
-    def values(self, configuration, field):
-        """One figure per block of a configuration, in the order of rounds."""
-        chosen = [b for b in self.blocks if b["key"] == configuration.key]
-        return [b[field] for b in sorted(chosen, key=lambda b: b["round"])]
-
-    def complete_rounds(self):
-        """Rounds in which every configuration has its block."""
-        counts = {}
-        for block in self.blocks:
-            counts[block["round"]] = counts.get(block["round"], 0) + 1
-        return sum(count == len(self.configurations) for count in counts.values())
+def order(configurations, round_number):
+    """Forwards in odd rounds, backwards in even ones."""
+    return list(configurations) if round_number % 2 else list(reversed(configurations))
 
 
 def one_block(server, seconds, pipelined, wrk_cpus):
     """Load a server once. Returns its figures; raises ServerError on wrong answers."""
-    before, busy, start = server.usage(), busy_seconds(), time.monotonic()
+    usage, busy, start = server.usage(), procfs.busy_seconds(), time.monotonic()
     report, wrk_cpu = wrk.run(server.url, seconds, pipelined, wrk_cpus)
-    after, elapsed = server.usage(), time.monotonic() - start
-    cpu = after[0] - before[0]
-    others = max(0.0, busy_seconds() - busy - cpu - wrk_cpu) / (elapsed * os.cpu_count())
+    elapsed, busy = time.monotonic() - start, procfs.busy_seconds() - busy
+    cpu, switches = (after - before for after, before in zip(server.usage(), usage))
+    name = server.spec.name
     if report.bad_answers or report.socket_errors:
         raise ServerError(
-            f"{server.spec.name}: {report.bad_answers} answers weren't 2xx, "
-            f"{report.socket_errors} socket errors"
+            f"{name} failed under load: {report.bad_answers} answers weren't 2xx or 3xx, "
+            f"{report.socket_errors} socket errors or time-outs"
         )
+    if report.requests == 0:
+        raise ServerError(f"{name} answered nothing in {seconds} s")
+    if cpu <= 0:
+        raise ServerError(f"{name} lost a process or a thread while it was measured")
     return {
         **asdict(report),
         "cpu_us": cpu * 1e6 / report.requests,
-        "switches": (after[1] + after[2] - before[1] - before[2]) / report.requests,
+        "switches": switches / report.requests,
         "server_busy": cpu / elapsed,
         "wrk_busy": wrk_cpu / elapsed,
-        "others_share": others,
+        "others_share": max(0.0, busy - cpu - wrk_cpu) / (elapsed * os.cpu_count()),
     }
 
 
-def _remove(path):
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
+class Run:
+    """All blocks of one run. `blocks` is what is stored: one dictionary a block, in order.
+
+    `optional` servers are left out with a line to the user if they fail under load; `time_limit` is
+    when a run stops measuring disturbed blocks again. `folder`, `start` and `measure_block` are for
+    tests.
+    """
+
+    def __init__(self, specs, configurations, rounds, seconds, partial_name, fingerprint,
+                 optional=(), time_limit=None, folder=results.FOLDER, start=Server,
+                 measure_block=one_block):
+        self.specs, self.configurations = specs, list(configurations)
+        self.rounds, self.seconds = rounds, seconds
+        self.partial_name, self.folder = partial_name, folder
+        self.optional, self.time_limit = optional, time_limit
+        self.start, self.measure_block = start, measure_block
+        self.plan = {
+            "configurations": [asdict(c) for c in self.configurations],
+            "seconds": seconds,
+            "fingerprint": fingerprint,
+        }
+        self.blocks, self.left_out = [], {}  # left_out: server: why
+        self._servers, self._warm, self._unsaved = {}, set(), False
+        self._cpus = procfs.two_cpus() or (None, None)
+        self._started = time.monotonic()
+        self._progress = Progress(0)
+
+    # ---- Continuing an interrupted run -----------------------------------------------------------
+
+    def resume(self):
+        """Take over the blocks of an interrupted run, if it was the same. Returns how many."""
+        partial = results.load(self.partial_name, self.folder)
+        if partial and partial.get("plan") == self.plan:
+            self.blocks = [b for b in partial["blocks"] if b["round"] <= self.rounds]
+        return len(self.blocks)
+
+    def forget_partial(self):
+        """What was measured is stored elsewhere."""
+        results.remove(self.partial_name, self.folder)
+
+    def _save_partial(self):
+        trouble = results.save(
+            self.partial_name, {"plan": self.plan, "blocks": self.blocks}, self.folder
+        )
+        if trouble and not self._unsaved:
+            self._progress.say(f"{trouble}; measuring goes on, but can't be continued later")
+            self._unsaved = True
+
+    # ---- Measuring -------------------------------------------------------------------------------
+
+    def todo(self):
+        """What isn't measured yet: (round, configuration), in order."""
+        done = {(b["round"], b["key"]) for b in self.blocks}
+        return [
+            (number, configuration)
+            for number in range(1, self.rounds + 1)
+            for configuration in order(self.configurations, number)
+            if (number, configuration.key) not in done
+        ]
+
+    def planned_seconds(self, todo):
+        warm_ups = {c.key for _, c in todo} - self._warm
+        return len(todo) * (self.seconds + OVERHEAD_SECONDS) + len(warm_ups) * (
+            WARM_UP_SECONDS + OVERHEAD_SECONDS
+        )
+
+    def measure(self):
+        """Measure what is missing. However it ends, `blocks` has what was measured by then."""
+        todo = self.todo()
+        try:
+            while todo:
+                number, configuration = todo.pop(0)
+                self._progress.seconds_left = self.planned_seconds([(number, configuration), *todo])
+                self._progress.show(configuration.key, number, self.rounds)
+                try:
+                    self._add_block(number, configuration)
+                except ServerError as error:
+                    self._leave_out(configuration.server, error)
+                    todo = [(n, c) for n, c in todo if c.server != configuration.server]
+                self._save_partial()
+        finally:
+            self._progress.clear()
+            self._stop_servers()
+
+    def _add_block(self, number, configuration):
+        server = self._server(configuration)
+        wrk_cpus = self._cpus[0] if configuration.placement == "pinned" else None
+        load = (server, self.seconds, configuration.pipelined, wrk_cpus)
+        if configuration.key not in self._warm:
+            self.measure_block(server, WARM_UP_SECONDS, configuration.pipelined, wrk_cpus)
+            self._warm.add(configuration.key)
+        attempts = [self.measure_block(*load)]
+        while attempts[-1]["others_share"] > OTHERS_LIMIT and self._may_repeat(len(attempts)):
+            share = attempts[-1]["others_share"]
+            note = f"(other load took {share:.0%}: again)"
+            self._progress.show(configuration.key, number, self.rounds, note)
+            attempts.append(self.measure_block(*load))
+        kept = min(attempts, key=lambda block: block["others_share"])
+        rejected = [attempt for attempt in attempts if attempt is not kept]
+        self.blocks.append(
+            {
+                "round": number,
+                "key": configuration.key,
+                **asdict(configuration),
+                **kept,
+                "disturbed": kept["others_share"] > OTHERS_LIMIT,
+                "rejected": rejected,
+            }
+        )
+
+    def _may_repeat(self, attempts):
+        if self.time_limit is not None:
+            spent = time.monotonic() - self._started
+            if spent + self._progress.seconds_left > self.time_limit:
+                return False
+        return attempts <= MAX_REPEATS
+
+    def _leave_out(self, server, error):
+        """Only a server that the run can do without: the others' figures are still good."""
+        if server not in self.optional:
+            raise error
+        self._progress.say(f"left out from here on: {error}")
+        self.left_out[server] = str(error)
+        self.configurations = [c for c in self.configurations if c.server != server]
+        self.blocks = [b for b in self.blocks if b["server"] != server]
+
+    # ---- Servers ---------------------------------------------------------------------------------
+
+    def _server(self, configuration):
+        """The server of a configuration; it stays up between its blocks, idle."""
+        key = (configuration.server, configuration.placement)
+        if key not in self._servers:
+            cpus = self._cpus[1] if configuration.placement == "pinned" else None
+            self._servers[key] = self.start(self.specs[configuration.server], cpus)
+        return self._servers[key]
+
+    def _stop_servers(self):
+        while self._servers:
+            self._servers.popitem()[1].stop()

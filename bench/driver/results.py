@@ -1,58 +1,96 @@
-"""What is stored: the environment, and every raw figure of a run."""
+"""What is stored: the environment, and every raw figure of a run, in bench/results/."""
 
 import json
 import os
 import platform
+import re
 import subprocess
 import tempfile
 import time
 
+from .catalogue import BENCH, PYTHON
+
 SCHEMA_VERSION = 1
-FOLDER = os.path.join(os.path.dirname(__file__), "..", "results")
+FOLDER = os.path.join(BENCH, "results")
+
+# A run for the record: the file that is committed, and from which the documents' tables come. What
+# is shorter goes to a file beside it that git ignores.
+RECORD_ROUNDS, RECORD_SECONDS = 10, 3
+RECORDS = {"reproduce": "reference.json", "measure": "measure.json", "peers": "peers.json"}
+ORIENTATIONS = {
+    "reproduce": "latest.json",
+    "measure": "latest-measure.json",
+    "peers": "latest-peers.json",
+}
+
+
+def name_for(kind, rounds, seconds, whole=True):
+    """Where a run is stored: what is too short, or measured in part only, is not for the record."""
+    long_enough = rounds >= RECORD_ROUNDS and seconds >= RECORD_SECONDS
+    return (RECORDS if long_enough and whole else ORIENTATIONS)[kind]
+
+
+# ---- Environment ---------------------------------------------------------------------------------
 
 
 def _output(*command):
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, cwd=BENCH)
     except (OSError, subprocess.TimeoutExpired):
         return ""
+    return done.stdout.strip()
 
 
 def _cpu_model():
-    with open("/proc/cpuinfo") as file:
-        for line in file:
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    try:
+        with open("/proc/cpuinfo") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
     return platform.machine()
 
 
 def _build(bin_dir):
+    """What the Makefile wrote beside the programs; without anything that looks like a path."""
     try:
-        with open(os.path.join(bin_dir, "..", "build.json")) as file:
-            return json.load(file)
+        with open(os.path.join(bin_dir, "build.json")) as file:
+            build = json.load(file)
     except (OSError, ValueError):
         return {}
+    return {k: v for k, v in build.items() if not re.search(r"(^|[\s=I])/", str(v))}
+
+
+def _modified():
+    """Do the sources differ from the commit? Stored results and documents aren't measured."""
+    code = ["--", ":/", ":(exclude,top)bench/results", ":(exclude,top)*.md"]
+    return bool(_output("git", "status", "--porcelain", "--untracked-files=no", *code))
 
 
 def environment(bin_dir):
     """The machine and the build; nothing that names the host or a path on it."""
-    build = {k: v for k, v in _build(bin_dir).items() if "/" not in str(v)}
+    bin_dir = os.path.abspath(bin_dir)
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
-        "kernel": platform.release(),
+        "kernel": f"{platform.system()} {platform.release()}",
         "versions": _output(os.path.join(bin_dir, "lab3"), "--version").splitlines()[1:],
-        "wrk": _output("wrk", "-v").partition("\n")[0].partition("Copyright")[0].strip(),
-        "commit": _output("git", "rev-parse", "--short", "HEAD"),
-        "modified": bool(_output("git", "status", "--porcelain", "--untracked-files=no")),
-        "build": build,
+        "peers_python": _output(PYTHON, "--version"),
+        "wrk": _output("wrk", "-v").partition(" [")[0],
+        "commit": _output("git", "rev-parse", "--short=12", "HEAD") or "unknown",
+        "modified": _modified(),
+        "build": _build(bin_dir),
     }
+
+
+# ---- Files ---------------------------------------------------------------------------------------
 
 
 def save(name, data, folder=FOLDER):
     """Write a results file so that it is there whole or not at all. Returns None, or what went wrong:
-    figures that are on the screen already aren't lost to a full disk."""
+    what can't be stored can still be shown."""
     path = os.path.join(folder, name)
     temporary = None
     try:
@@ -64,17 +102,26 @@ def save(name, data, folder=FOLDER):
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-        return f"the results couldn't be stored in {os.path.relpath(path)}: {error.strerror}"
+        if temporary:
+            remove(temporary, folder)
+        return f"{name} couldn't be stored in {os.path.relpath(folder)}: {error.strerror}"
     return None
 
 
 def load(name, folder=FOLDER):
-    """A stored results file, or None if there is none of this schema."""
+    """A stored results file, or None if there is none that is whole and of this schema."""
     try:
         with open(os.path.join(folder, name)) as file:
             data = json.load(file)
     except (OSError, ValueError):
         return None
-    return data if data.get("schema_version") == SCHEMA_VERSION else None
+    if not isinstance(data, dict) or data.get("schema_version") != SCHEMA_VERSION:
+        return None
+    return data if isinstance(data.get("blocks"), list) else None
+
+
+def remove(name, folder=FOLDER):
+    try:
+        os.unlink(os.path.join(folder, name))
+    except OSError:
+        pass

@@ -1,32 +1,43 @@
-"""What is measured: starting it, stopping it, reading its CPU time."""
+"""What is measured: starting it, checking its answer, stopping it."""
 
+import ctypes
+import http.client
 import os
 import re
-import select
 import signal
 import socket
 import subprocess
+import tempfile
 import time
-import urllib.request
 from dataclasses import dataclass, field
 
+from . import procfs
+
 START_SECONDS = 20
+STOP_SECONDS = 5
+ANSWER = b"Hello, World!"
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
 
 
 class ServerError(Exception):
     """A server didn't start or answered wrong; the message is for the user."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Spec:
-    """How a server is started. `{port}` in the command stands for a free port; without one the server
-    prints `listening on http://HOST:PORT` by itself."""
+    """How a server is started. In command and files, `{port}` stands for a free port and `{folder}`
+    for a folder of the server's own that holds the files. A command without `{port}` is a program
+    that prints `listening on http://HOST:PORT` by itself."""
 
     name: str
-    command: list
+    command: tuple
     path: str = "/"
     cwd: str = None
-    env: dict = field(default_factory=dict)
+    files: dict = field(default_factory=dict)  # file name: text
+
+    def announces_port(self):
+        return not any("{port}" in text for text in (*self.command, *self.files.values()))
 
 
 def free_port():
@@ -35,144 +46,141 @@ def free_port():
         return sock.getsockname()[1]
 
 
-def clean_environment(extra):
+def _environment():
     """Ours, without what would change another Python's behaviour."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    return {**env, **extra}
+    return {**env, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _prepare_child(driver, cpus):
+    """In the child, before it becomes the server: it gets its CPUs, and ends when the driver does,
+    however that happens."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != driver:
+        os._exit(1)
+    if cpus:
+        os.sched_setaffinity(0, cpus)
 
 
 class Server:
-    """A running server, on the CPUs it was given."""
+    """A running server on the CPUs it was given, known to answer. A context manager."""
 
     def __init__(self, spec, cpus=None):
         self.spec = spec
-        port = free_port()
-        command = [part.replace("{port}", str(port)) for part in spec.command]
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=spec.cwd,
-            env=clean_environment(spec.env),
-            start_new_session=True,  # Ctrl-C is ours to pass on
-            preexec_fn=(lambda: os.sched_setaffinity(0, cpus)) if cpus else None,
-        )
+        self.port = None if spec.announces_port() else free_port()
+        self._folder = tempfile.TemporaryDirectory(prefix="looplab-")
+        self._output = tempfile.TemporaryFile()  # a pipe would fill up and stop the server
+        self.process = None
         try:
-            if command == spec.command:
-                port = self._announced_port()
-            self.base = f"http://127.0.0.1:{port}"
+            self.process = self._start(cpus)
+            if self.port is None:
+                self.port = self._announced_port()
             self._check_answer()
         except BaseException:
             self.stop()
             raise
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
     @property
     def url(self):
-        return self.base + self.spec.path
+        return f"http://127.0.0.1:{self.port}{self.spec.path}"
+
+    def _fill(self, text):
+        return text.replace("{port}", str(self.port)).replace("{folder}", self._folder.name)
+
+    def _start(self, cpus):
+        for name, text in self.spec.files.items():
+            with open(os.path.join(self._folder.name, name), "w") as file:
+                file.write(self._fill(text))
+        driver = os.getpid()
+        try:
+            return subprocess.Popen(
+                [self._fill(part) for part in self.spec.command],
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+                cwd=self.spec.cwd,
+                env=_environment(),
+                start_new_session=True,  # Ctrl-C reaches the driver, which stops its servers
+                preexec_fn=lambda: _prepare_child(driver, cpus),
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise ServerError(f"{self.spec.name} can't be started: {error}") from None
+
+    def _printed(self):
+        """All that the server has printed. The file's offset is the server's: read past it."""
+        return os.pread(self._output.fileno(), 1 << 20, 0).decode(errors="replace")
+
+    def _fail(self, what):
+        printed = self._printed().strip().splitlines()[-15:]
+        tail = "; it printed:\n" + "\n".join(f"    {line}" for line in printed) if printed else ""
+        raise ServerError(f"{self.spec.name} {what}{tail}")
 
     def _announced_port(self):
-        """Wait for the line `listening on http://...:PORT`."""
         deadline = time.monotonic() + START_SECONDS
-        seen = b""
         while time.monotonic() < deadline:
-            ready, _, _ = select.select([self.process.stdout], [], [], 0.2)
-            chunk = os.read(self.process.stdout.fileno(), 4096) if ready else None
-            if chunk == b"":
-                break
-            seen += chunk or b""
-            match = re.search(rb"listening on http://\S+:(\d+)\n", seen)
+            ended = self.process.poll() is not None
+            match = re.search(r"listening on http://\S+:(\d+)\n", self._printed())
             if match:
                 return int(match[1])
-        raise ServerError(f"{self.spec.name} didn't start; it printed:\n{seen.decode(errors='replace')}")
+            if ended:
+                self._fail(f"ended with status {self.process.returncode} before it listened")
+            time.sleep(0.02)
+        self._fail(f"didn't say where it listens within {START_SECONDS} s")
 
     def _check_answer(self):
         """A wrong answer would make every figure worthless."""
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                with urllib.request.urlopen(self.url, timeout=5) as answer:
-                    body = answer.read()
+                status, body = self._get()
                 break
-            except OSError as error:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise ServerError(f"{self.spec.name} doesn't answer {self.url}: {error}") from None
+            except (OSError, http.client.HTTPException) as error:
+                if self.process.poll() is not None:
+                    self._fail(f"ended with status {self.process.returncode} before it answered")
+                if time.monotonic() > deadline:
+                    self._fail(f"doesn't answer {self.url} ({error})")
                 time.sleep(0.05)
-        if body != b"Hello, World!":
-            raise ServerError(f"{self.spec.name} answers {body[:60]!r} at {self.url}")
+        if self.process.poll() is not None:
+            self._fail("ended, and something else answers on its port")
+        if (status, body) != (200, ANSWER):
+            self._fail(f"answers {self.spec.path} with status {status} and {body[:60]!r}")
 
-    def pids(self):
-        """The server's process and all below it."""
-        children = {}
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                try:
-                    with open(f"/proc/{entry}/stat") as stat:
-                        parent = int(stat.read().rpartition(")")[2].split()[1])
-                    children.setdefault(parent, []).append(int(entry))
-                except OSError:
-                    continue
-        found, queue = [], [self.process.pid]
-        while queue:
-            pid = queue.pop()
-            found.append(pid)
-            queue += children.get(pid, [])
-        return found
+    def _get(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", self.spec.path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
 
     def usage(self):
-        """CPU seconds, voluntary and involuntary context switches so far, over all threads."""
-        total = [0.0, 0, 0]
-        for pid in self.pids():
-            for task in _listdir(f"/proc/{pid}/task"):
-                total[0] += _cpu_seconds(f"/proc/{pid}/task/{task}")
-                status = _read(f"/proc/{pid}/task/{task}/status")
-                for index, key in ((1, "voluntary_ctxt_switches"), (2, "nonvoluntary_ctxt_switches")):
-                    match = re.search(rf"^{key}:\s+(\d+)", status, re.MULTILINE)
-                    total[index] += int(match[1]) if match else 0
-        return total
+        """(CPU seconds, context switches) so far."""
+        if self.process.poll() is not None:
+            self._fail(f"ended with status {self.process.returncode} while it was measured")
+        return procfs.usage(self.process.pid)
 
-    def memory_kib(self):
-        """Resident memory of the server's processes."""
-        return sum(
-            int(re.search(r"^Rss:\s+(\d+)", _read(f"/proc/{pid}/smaps_rollup"), re.MULTILINE)[1])
-            for pid in self.pids()
-        )
+    def resident_bytes(self):
+        return procfs.resident_bytes(self.process.pid)
 
     def stop(self):
         """End it and everything that it started."""
-        if self.process.poll() is None:
+        if self.process is not None:
             self.process.terminate()
             try:
-                self.process.wait(5)
+                self.process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 pass
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.process.wait()
-        self.process.stdout.close()
-
-
-def _read(path):
-    try:
-        with open(path) as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
-def _listdir(path):
-    try:
-        return os.listdir(path)
-    except OSError:
-        return []
-
-
-def _cpu_seconds(task):
-    """From the scheduler in nanoseconds; where a kernel lacks that, in clock ticks."""
-    text = _read(f"{task}/schedstat")
-    if text:
-        return int(text.split()[0]) / 1e9
-    fields = _read(f"{task}/stat").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+            try:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.process.wait()
+        self._output.close()
+        self._folder.cleanup()

@@ -11,12 +11,6 @@ def median(values):
     return statistics.median(values)
 
 
-def spread(values):
-    """Half the distance from the smallest to the largest, as a share of the median."""
-    middle = median(values)
-    return (max(values) - min(values)) / 2 / middle if middle else 0.0
-
-
 def interval(values, share=0.95):
     """Percentile-bootstrap interval of the median over blocks. One block gives a point."""
     rng = random.Random(1)  # the same blocks give the same interval

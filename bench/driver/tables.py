@@ -1,4 +1,4 @@
-"""Tables: one list of rows, shown in a terminal or written into a document."""
+"""Lays out a list of rows, for a terminal or for a document."""
 
 
 def text(headers, rows):
@@ -27,6 +27,13 @@ def milliseconds(microseconds):
     return f"{microseconds / 1000:.2f}"
 
 
-def ratio(value, low, high):
-    """'0.28 (0.27..0.30)'"""
-    return f"{value:.2f} ({low:.2f}..{high:.2f})"
+def number(value):
+    """Three digits that mean something: 0.512, 5.12, 51.2, 5,123."""
+    if abs(value) >= 100:
+        return thousands(value)
+    return f"{value:.{3 if abs(value) < 1 else 2 if abs(value) < 10 else 1}f}"
+
+
+def with_interval(value, low, high, form=number):
+    """'0.280 (0.270..0.300)'; one block alone has no interval"""
+    return form(value) if low == high else f"{form(value)} ({form(low)}..{form(high)})"

@@ -2,10 +2,13 @@
 
 import os
 import re
+import resource
+import shutil
 import subprocess
 from dataclasses import dataclass
 
 CONNECTIONS = 100
+PIPELINED = 16  # requests that pipeline.lua sends at once
 PIPELINE_SCRIPT = os.path.join(os.path.dirname(__file__), "..", "pipeline.lua")
 
 _TIME_UNITS = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 60e6, "h": 3600e6}
@@ -68,13 +71,23 @@ def parse(text):
     )
 
 
-def run(url, seconds, pipelined=False, cpus=None, connections=CONNECTIONS):
+def check_installed():
+    if shutil.which("wrk") is None:
+        raise WrkError("wrk isn't installed: `make deps` installs it")
+
+
+def _children_cpu():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def run(url, seconds, pipelined=False, cpus=None):
     """Load `url` from one wrk thread. Returns (Report, wrk's own CPU seconds)."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"]
     if pipelined:
         command += ["-s", PIPELINE_SCRIPT]
     pin = (lambda: os.sched_setaffinity(0, cpus)) if cpus else None
-    before = os.times()
+    before = _children_cpu()
     try:
         done = subprocess.run(
             command + [url], capture_output=True, text=True, preexec_fn=pin, timeout=seconds + 30
@@ -83,8 +96,6 @@ def run(url, seconds, pipelined=False, cpus=None, connections=CONNECTIONS):
         raise WrkError("wrk isn't installed: `make deps` installs it") from None
     except subprocess.TimeoutExpired:
         raise WrkError(f"wrk didn't end {seconds + 30} s after it was started on {url}") from None
-    after = os.times()
     if done.returncode != 0:
         raise WrkError(f"wrk failed on {url}: {done.stderr or done.stdout}")
-    used = after.children_user + after.children_system
-    return parse(done.stdout), used - before.children_user - before.children_system
+    return parse(done.stdout), _children_cpu() - before

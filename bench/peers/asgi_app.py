@@ -17,3 +17,10 @@ async def app(scope, receive, send):
                 return
     await send(_START)
     await send(_BODY)
+
+
+async def reading_app(scope, receive, send):
+    """For hypercorn, which closes a connection whose request the app hasn't read."""
+    if scope["type"] == "http":
+        await receive()
+    await app(scope, receive, send)

@@ -1,0 +1,119 @@
+"""What the kernel says in /proc: a server's CPU time, switches and memory, and other load."""
+
+import functools
+import gzip
+import os
+import re
+
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def _read(path):
+    """A file of /proc; empty if its process has ended."""
+    try:
+        with open(path, errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _listdir(path):
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
+
+
+def _stat_fields(path):
+    """The fields of a `stat` file after the command, which may itself contain spaces."""
+    return _read(path).rpartition(")")[2].split()
+
+
+def tree(root):
+    """A process and all below it: some servers answer in a child."""
+    children = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        fields = _stat_fields(f"/proc/{entry}/stat")
+        if fields:
+            children.setdefault(int(fields[1]), []).append(int(entry))
+    found, queue = [], [root]
+    while queue:
+        pid = queue.pop()
+        found.append(pid)
+        queue += children.get(pid, [])
+    return found
+
+
+def usage(root):
+    """(CPU seconds, context switches) so far, over all threads of a process and those below it."""
+    cpu, switches = 0.0, 0
+    for pid in tree(root):
+        for task in _listdir(f"/proc/{pid}/task"):
+            folder = f"/proc/{pid}/task/{task}"
+            cpu += _cpu_seconds(folder)
+            counts = re.findall(r"ctxt_switches:\s+(\d+)", _read(f"{folder}/status"))
+            switches += sum(map(int, counts))
+    return cpu, switches
+
+
+def _cpu_seconds(task):
+    """From the scheduler in nanoseconds; where a kernel lacks that, in clock ticks."""
+    text = _read(f"{task}/schedstat")
+    if text:
+        return int(text.split()[0]) / 1e9
+    fields = _stat_fields(f"{task}/stat")
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND if fields else 0.0
+
+
+def resident_bytes(root):
+    """Resident memory of a process and those below it. smaps_rollup counts pages; VmRSS, which needs
+    no permission, may be off by a few hundred KiB."""
+    total = 0
+    for pid in tree(root):
+        match = re.search(r"^Rss:\s+(\d+)", _read(f"/proc/{pid}/smaps_rollup"), re.MULTILINE)
+        match = match or re.search(r"^VmRSS:\s+(\d+)", _read(f"/proc/{pid}/status"), re.MULTILINE)
+        total += int(match[1]) * 1024 if match else 0
+    return total
+
+
+def busy_seconds():
+    """CPU time that all CPUs have spent on anything but idling and waiting."""
+    names = "user nice system idle iowait irq softirq steal".split()
+    ticks = dict(zip(names, map(int, _read("/proc/stat").splitlines()[0].split()[1:])))
+    apart = ["irq", "softirq"] if _interrupts_are_apart() else []
+    idle = sum(ticks[name] for name in ["idle", "iowait", *apart])
+    return (sum(ticks.values()) - idle) / _TICKS_PER_SECOND
+
+
+@functools.lru_cache(maxsize=None)
+def _interrupts_are_apart():
+    """Does this kernel keep interrupt time out of the processes' own CPU time? Then the network's
+    share of the load would look like somebody else's."""
+    try:
+        with gzip.open("/proc/config.gz", "rt") as file:
+            config = file.read()
+    except OSError:
+        config = _read(f"/boot/config-{os.uname().release}")
+    return "CONFIG_IRQ_TIME_ACCOUNTING=y" in config
+
+
+def two_cpus():
+    """Two CPUs, for wrk and for the server: ({a}, {b}), on different cores if there are any such.
+    None where there is only one."""
+    available = sorted(os.sched_getaffinity(0))
+    if len(available) < 2:
+        return None
+    first = available[0]
+    path = f"/sys/devices/system/cpu/cpu{first}/topology/core_cpus_list"
+    siblings = _cpu_list(_read(path))
+    others = [cpu for cpu in available[1:] if cpu not in siblings] or available[1:]
+    return {first}, {others[0]}
+
+
+def _cpu_list(text):
+    """'0,2-4' -> {0, 2, 3, 4}"""
+    cpus = set()
+    for part in filter(None, text.strip().split(",")):
+        low, _, high = part.partition("-")
+        cpus.update(range(int(low), int(high or low) + 1))
+    return cpus

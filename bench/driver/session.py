@@ -1,0 +1,144 @@
+"""The frame of the scripts that measure: options, signals, errors, exit status."""
+
+import argparse
+import os
+import signal
+import sys
+from dataclasses import asdict
+
+from . import catalogue, procfs, reports, results, wrk
+from .blocks import Run
+from .servers import ServerError
+
+EXIT_STATUS = """
+exit status:
+  0    measured, shown and stored{more}
+  1    a program is missing, a server failed or answered wrong, or nothing could be stored
+  2    wrong options
+  130  interrupted; what was measured is kept, and the same command again continues with it
+"""
+
+
+def whole_number(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
+    return value
+
+
+def parser(description, rounds, seconds, exit_status=EXIT_STATUS.format(more="")):
+    """The options that all scripts share."""
+    options = argparse.ArgumentParser(
+        description=description,
+        epilog=exit_status,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument("--bin-dir", required=True, metavar="DIR", help="where the programs are")
+    options.add_argument("--rounds", type=whole_number, metavar="N",
+                         help=f"blocks per configuration [{rounds}]")
+    options.add_argument("--seconds", type=whole_number, metavar="N",
+                         help=f"length of a block [{seconds}]")
+    options.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True,
+                         help="continue an interrupted run of the same programs")
+    return options
+
+
+def check_programs(bin_dir):
+    """Before anything else: what is needed is there."""
+    missing = catalogue.missing_programs(bin_dir)
+    if missing:
+        raise ServerError(f"no {', '.join(missing)} in {bin_dir}: `make measured` builds them")
+    wrk.check_installed()
+    if procfs.two_cpus() is None:
+        note("only one CPU here: wrk and the server share it, so `pinned` means nothing")
+
+
+def note(line):
+    print(line, file=sys.stderr, flush=True)
+
+
+def run_script(main):
+    """Call main() and end with the status that it returns, or with the one for what went wrong."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a polite kill is Ctrl-C: servers are stopped
+        signal.signal(number, signal.default_int_handler)
+    try:
+        status = main()
+    except KeyboardInterrupt:
+        note("interrupted")
+        status = 130
+    except (ServerError, wrk.WrkError) as error:
+        note_problem(error)
+        status = 1
+    sys.exit(status)
+
+
+def note_problem(error):
+    note(f"{os.path.basename(sys.argv[0])}: {error}")
+
+
+def new_run(kind, specs, configurations, parsed, **more):
+    """A Run that continues an interrupted one if it may."""
+    fingerprint = catalogue.fingerprint(parsed.bin_dir)
+    partial = f"partial-{kind}.json"
+    run = Run(specs, configurations, parsed.rounds, parsed.seconds, partial, fingerprint, **more)
+    done = run.resume() if parsed.resume else 0
+    if done:
+        note(f"continuing: {done} blocks are measured, {len(run.todo())} to go "
+             "(--no-resume starts anew)")
+    return run
+
+
+def conduct(run, kind, store_as, environment, show, afterwards=None, about=None):
+    """Measure; show what there is, however it ended; store it if it is whole. Returns
+    (data, exit status). `about` is stored as it is; `afterwards` measures what comes in no blocks and
+    returns it for storing."""
+    extra, problem, interrupted = {}, None, False
+    try:
+        run.measure()
+        extra = afterwards() if afterwards else {}
+    except KeyboardInterrupt:
+        interrupted = True
+    except (ServerError, wrk.WrkError) as error:
+        problem = error
+    data = stored_form(run, kind, environment, {**(about or {}), **extra})
+    if reports.figures_of(data).rounds or not run.configurations:
+        show(data)
+    if interrupted:
+        return data, _interrupted(run)
+    if problem:
+        note_problem(problem)
+        return data, 1
+    return data, _store(run, store_as, data)
+
+
+def stored_form(run, kind, environment, extra):
+    data = {
+        "kind": kind,
+        "environment": environment,
+        "connections": wrk.CONNECTIONS,
+        "rounds": run.rounds,
+        "seconds": run.seconds,
+        "configurations": [asdict(c) for c in run.configurations],
+        "left_out": run.left_out,
+        **extra,
+    }
+    figures = reports.figures_of({**data, "blocks": run.blocks})
+    data["summary"] = figures.summary() if figures.rounds else {}
+    return {**data, "blocks": run.blocks}
+
+
+def _interrupted(run):
+    total = run.rounds * len(run.configurations)
+    note(f"interrupted: {len(run.blocks)} of {total} blocks are measured and kept; "
+         "the same command again continues")
+    return 130
+
+
+def _store(run, name, data):
+    trouble = results.save(name, data)
+    if trouble:
+        note(trouble)
+        return 1
+    run.forget_partial()
+    print(f"Every figure is in {os.path.relpath(os.path.join(results.FOLDER, name))}")
+    return 0

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""The experiment: three labs under the same load, one table. `make reproduce` calls this.
+
+Each lab is loaded by wrk with 100 connections, pinned (wrk on one CPU, the server on another) and
+unpinned, with one request at a time and with 16 pipelined, in interleaved rounds.
+"""
+
+import textwrap
+import time
+
+from driver import catalogue, reports, results, session, tables
+from driver.blocks import Configuration
+
+QUICK = {"rounds": 4, "seconds": 2}
+FULL = {"rounds": results.RECORD_ROUNDS, "seconds": 4}
+QUICK_LIMIT_SECONDS = 170  # disturbed blocks are measured again only as long as this is kept
+
+CONFIGURATIONS = [
+    Configuration(lab, placement, pipelined)
+    for placement in ("pinned", "unpinned")
+    for pipelined in (False, True)
+    for lab in reports.LABS
+]
+
+
+def options():
+    parser = session.parser(
+        __doc__,
+        rounds=f"{QUICK['rounds']}; with --full {FULL['rounds']}",
+        seconds=f"{QUICK['seconds']}; with --full {FULL['seconds']}",
+    )
+    parser.add_argument("--full", action="store_true",
+                        help="for the record: at least ten blocks of each, some ten minutes")
+    parsed = parser.parse_args()
+    chosen = FULL if parsed.full else QUICK
+    parsed.rounds = parsed.rounds or chosen["rounds"]
+    parsed.seconds = parsed.seconds or chosen["seconds"]
+    return parsed
+
+
+def show(data):
+    if data["rounds"] < results.RECORD_ROUNDS:
+        print("A quick run, for orientation: `make reproduce FULL=1` is for the record.")
+    print(f"\n{tables.text(*reports.headline(data))}\n")
+    for line in (reports.HEADLINE_LEGEND, reports.little_note(data), reports.disturbance(data)):
+        print(textwrap.fill(line, 100))
+    print(f"\n{tables.text(*reports.other_loads(data))}\n")
+    print(textwrap.fill(reports.caption(data), 100), flush=True)
+
+
+def main():
+    parsed = options()
+    session.check_programs(parsed.bin_dir)
+    environment = results.environment(parsed.bin_dir)
+    limit = None if parsed.full else QUICK_LIMIT_SECONDS
+    run = session.new_run("reproduce", catalogue.labs(parsed.bin_dir), CONFIGURATIONS, parsed,
+                          time_limit=limit)
+    minutes = run.planned_seconds(run.todo()) / 60
+    session.note(f"{len(run.todo())} blocks of {parsed.seconds} s on lab1, lab2 (8 workers) and lab3, "
+                 f"until about {time.strftime('%H:%M', time.localtime(time.time() + 60 * minutes))}")
+    store_as = results.name_for("reproduce", parsed.rounds, parsed.seconds)
+    return session.conduct(run, "reproduce", store_as, environment, show)[1]
+
+
+if __name__ == "__main__":
+    session.run_script(main)

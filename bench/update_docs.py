@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""Writes the tables of README.md and WRITEUP.md from the runs in bench/results/.
+
+What stands between `<!-- table:NAME -->` and `<!-- /table -->` is replaced, so that no figure in a
+document is typed by hand. `make docs-tables` writes, `make check-docs` only compares.
+
+exit status: 0, done, or nothing differs; 1, a document differs or can't be read or written; 2, wrong
+options.
+"""
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+
+from driver import promises, reports, results, tables
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+DOCUMENTS = ("README.md", "WRITEUP.md")
+MARKED = re.compile(r"(<!-- table:([\w-]+) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
+COMMANDS = {
+    "reproduce": "make reproduce FULL=1",
+    "measure": "make measure",
+    "peers": "make bench-peers",
+}
+
+
+class DocumentError(Exception):
+    """A document's markers can't be followed; the message is for the user."""
+
+
+def paragraphs(*parts):
+    return "\n\n".join(filter(None, parts))
+
+
+def reproduce(data):
+    return paragraphs(tables.markdown(*reports.headline_compact(data)))
+
+
+def reproduce_full(data):
+    return paragraphs(
+        tables.markdown(*reports.headline(data)),
+        reports.HEADLINE_LEGEND,
+        reports.little_note(data),
+        tables.markdown(*reports.other_loads(data)),
+        reports.disturbance(data),
+    )
+
+
+def measure(data):
+    found = promises.outcomes(data)
+    return paragraphs(tables.markdown(*promises.table(found)), reports.disturbance(data))
+
+
+def peers(data):
+    notes = "\n".join(f"- {line}" for line in reports.peers_notes(data))
+    return paragraphs(tables.markdown(*reports.peers(data)), notes, reports.disturbance(data))
+
+
+# name in a document: (kind of run, what is written)
+TABLES = {
+    "reproduce": ("reproduce", reproduce),
+    "reproduce-full": ("reproduce", reproduce_full),
+    "measure": ("measure", measure),
+    "peers": ("peers", peers),
+}
+
+
+def generated(name, folder):
+    """What belongs between the markers of a table, its source named below it."""
+    if name not in TABLES:
+        raise DocumentError(f"there is no table {name!r}, only {', '.join(TABLES)}")
+    kind, write = TABLES[name]
+    file = results.RECORDS[kind]
+    data = results.load(file, folder)
+    if data is None:
+        return f"(no run is stored yet: `{COMMANDS[kind]}`, then `make docs-tables`)\n"
+    source = f"From [{file}](bench/results/{file}): {reports.caption(data)}."
+    return paragraphs(write(data), source) + "\n"
+
+
+def updated(text, folder):
+    """A document with its tables made anew."""
+    if len(re.findall(r"<!-- table:", text)) != len(MARKED.findall(text)):
+        raise DocumentError("a `<!-- table:NAME -->` line has no `<!-- /table -->` after it")
+    return MARKED.sub(lambda m: m[1] + generated(m[2], folder) + m[4], text)
+
+
+def write(path, text):
+    """Whole or not at all."""
+    with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(path), delete=False,
+                                     suffix=".tmp", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+
+
+def handle(path, folder, check):
+    """Update or check one document. Returns whether it is as it should be."""
+    name = os.path.basename(path)
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        new = updated(text, folder)
+        if new == text:
+            return True
+        if not check:
+            write(path, new)
+            print(f"{name} is updated")
+            return True
+        print(f"{name} differs from the stored results: `make docs-tables`", file=sys.stderr)
+    except (OSError, DocumentError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+    return False
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 on a difference")
+    parser.add_argument("--results", default=results.FOLDER, metavar="DIR", help=argparse.SUPPRESS)
+    parser.add_argument("documents", nargs="*", metavar="FILE",
+                        help=f"[{' and '.join(DOCUMENTS)} of this repository]")
+    parsed = parser.parse_args()
+    paths = parsed.documents or [os.path.join(ROOT, name) for name in DOCUMENTS]
+    good = [handle(os.path.abspath(path), parsed.results, parsed.check) for path in paths]
+    return 0 if all(good) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
