@@ -333,7 +333,8 @@ help: ## this list
 	@sed -n 's/^## /  /p' Makefile
 
 .PHONY: all test reproduce measure measured bench-peers docs-tables check-docs deps format \
-        format-check lint clean distclean help FORCE $(LABS) unit_http unit_bridge unit_lab integration
+        format-check lint clean distclean help FORCE $(LABS) unit_http unit_bridge unit_lab \
+        integration
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules

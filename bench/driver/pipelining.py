@@ -24,7 +24,7 @@ def fault(port, path="/", timeout=TIMEOUT_SECONDS):
                 _read_answer(stream)
             answered = REQUESTS
             sock.settimeout(0.05)
-            if _reads_more(sock):
+            if _reads_more(stream):
                 raise _Fault(f"sends more than {REQUESTS} answers to {REQUESTS} requests")
     except _Fault as error:
         return str(error)
@@ -37,9 +37,9 @@ def fault(port, path="/", timeout=TIMEOUT_SECONDS):
     return None
 
 
-def _reads_more(sock):
+def _reads_more(stream):
     try:
-        return bool(sock.recv(1))
+        return bool(stream.peek(1))
     except TimeoutError:
         return False
 

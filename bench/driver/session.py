@@ -135,10 +135,10 @@ def _interrupted(run):
 
 
 def _store(run, name, data):
-    trouble = results.save(name, data)
+    trouble = results.save(name, data, run.folder)
     if trouble:
         note(trouble)
         return 1
     run.forget_partial()
-    print(f"Every figure is in {os.path.relpath(os.path.join(results.FOLDER, name))}")
+    print(f"Every figure is in {os.path.relpath(os.path.join(run.folder, name))}")
     return 0

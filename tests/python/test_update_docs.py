@@ -1,0 +1,123 @@
+"""Documents get the tables that belong to the stored runs, and nothing else of them changes."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import unittest
+
+import support
+import update_docs
+from driver import results
+
+DOCUMENT = """# Title
+
+Before.
+<!-- table:reproduce -->
+old figures
+<!-- /table -->
+Between, with \\1 and $ and ünicode.
+<!-- table:measure -->
+<!-- /table -->
+After.
+"""
+
+
+class Updated(support.WithFolder):
+    def store_labs(self):
+        results.save("reference.json", support.lab_run(), self.folder)
+
+    def test_a_table_comes_with_its_source(self):
+        self.store_labs()
+        new = update_docs.updated(DOCUMENT, self.folder)
+        self.assertIn("| lab2: 8 loops | 2,500 | 10.0 | 0.25 | 3,000 | 0.23 |", new)
+        self.assertIn("From [reference.json](bench/results/reference.json): 2026-01-02, A CPU", new)
+        self.assertNotIn("old figures", new)
+
+    def test_what_stands_outside_is_left_alone(self):
+        self.store_labs()
+        new = update_docs.updated(DOCUMENT, self.folder)
+        for part in ("# Title\n\nBefore.\n<!-- table:reproduce -->\n", "<!-- /table -->\nAfter.\n",
+                     "<!-- /table -->\nBetween, with \\1 and $ and ünicode.\n<!-- table:measure -->"):
+            self.assertIn(part, new)
+
+    def test_a_run_that_is_missing_is_asked_for(self):
+        new = update_docs.updated(DOCUMENT, self.folder)
+        self.assertIn("(no run is stored yet: `make reproduce FULL=1`", new)
+        self.assertIn("(no run is stored yet: `make measure`", new)
+
+    def test_again_changes_nothing(self):
+        self.store_labs()
+        new = update_docs.updated(DOCUMENT, self.folder)
+        self.assertEqual(update_docs.updated(new, self.folder), new)
+
+    def test_a_text_without_tables_stays(self):
+        self.assertEqual(update_docs.updated("plain\n", self.folder), "plain\n")
+
+    def test_a_table_that_is_unknown_or_unclosed_is_an_error(self):
+        for text, said in ((DOCUMENT.replace("measure", "measured"), "measured"),
+                           (DOCUMENT.replace("<!-- /table -->\nAfter", "After"), "/table")):
+            with self.assertRaisesRegex(update_docs.DocumentError, said):
+                update_docs.updated(text, self.folder)
+
+    def test_every_table_can_be_made(self):
+        self.store_labs()
+        run = support.lab_run()
+        run.update(kind="measure", groups=["labs", "memory"], missing=["nginx is left out"])
+        results.save("measure.json", run, self.folder)
+        run.update(kind="peers", unfit={"lab2": "answers 1 of 16"})
+        run["configurations"] = [c for c in run["configurations"] if c["placement"] == "pinned"]
+        results.save("peers.json", run, self.folder)
+        for name in update_docs.TABLES:
+            with self.subTest(name):
+                text = update_docs.generated(name, self.folder)
+                self.assertIn("|---|", text)
+                self.assertTrue(text.endswith("\n"))
+
+
+class Handled(support.WithFolder):
+    def setUp(self):
+        super().setUp()
+        self.document = os.path.join(self.folder, "README.md")
+        with open(self.document, "w", encoding="utf-8") as file:
+            file.write(DOCUMENT)
+
+    def text(self):
+        with open(self.document, encoding="utf-8") as file:
+            return file.read()
+
+    def handle(self, check):
+        """(is it good?, what was said)"""
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            return update_docs.handle(self.document, self.folder, check), said.getvalue()
+
+    def test_check_names_the_document_and_leaves_it(self):
+        good, said = self.handle(check=True)
+        self.assertFalse(good)
+        self.assertIn("README.md differs", said)
+        self.assertEqual(self.text(), DOCUMENT)
+
+    def test_after_an_update_the_check_is_content(self):
+        self.assertTrue(self.handle(check=False)[0])
+        self.assertNotEqual(self.text(), DOCUMENT)
+        self.assertEqual(self.handle(check=True), (True, ""))
+        self.assertEqual(os.listdir(self.folder), ["README.md"])
+
+    def test_newer_results_make_the_check_fail_again(self):
+        self.handle(check=False)
+        results.save("reference.json", support.lab_run(), self.folder)
+        self.assertFalse(self.handle(check=True)[0])
+
+    def test_exit_status(self):
+        script = os.path.join(support.BENCH, "update_docs.py")
+        command = [sys.executable, script, "--results", self.folder, self.document]
+        for more, status in ((["--check"], 1), ([], 0), (["--check"], 0), (["/nonexistent"], 1)):
+            done = subprocess.run([*command, *more], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, status, (more, done.stderr))
+            self.assertNotIn("Traceback", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
