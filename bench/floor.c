@@ -1,6 +1,6 @@
 /*
- * The floor: what libuv and the kernel cost without an HTTP server. Finds the ends of requests, parses
- * nothing, knows one answer. `make measure` holds /native against it.
+ * The floor: what libuv and the kernel cost without an HTTP server. Finds the ends of requests,
+ * parses nothing, knows one answer. `make measure` holds /native against it.
  */
 #include <signal.h>
 #include <stdio.h>

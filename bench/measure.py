@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prints each figure that the project promises with its interval and PASS or FAIL; `make measure`.
 
-The median decides; a line says so where the interval lies on both sides of the target. Everything is
+The median decides; a line says so where the interval lies on both sides of the target. All is
 measured in one run of interleaved rounds.
 """
 
@@ -33,7 +33,7 @@ def options():
 
 
 def idle_memory(specs):
-    """Of the servers that there are; one that can't be measured doesn't cost the others' figures."""
+    """Of the servers that there are; one that fails doesn't cost the other's figure."""
     found = {}
     cpus = (procfs.two_cpus() or (None, None))[1]
     for name in ("lab3", catalogue.NGINX):

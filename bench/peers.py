@@ -21,8 +21,8 @@ def options():
 
 
 def probe(specs, optional):
-    """Which servers start, and what is wrong with those that can't be loaded with pipelined requests:
-    (names, {name: fault}, lines about those that don't start)."""
+    """Which servers start, and what keeps one from being loaded with pipelined requests: (names,
+    {name: fault}, lines about those that don't start)."""
     able, unfit, broken = [], {}, []
     cpus = (procfs.two_cpus() or (None, None))[1]
     for name, spec in specs.items():

@@ -55,9 +55,10 @@ def main():
     limit = None if parsed.full else QUICK_LIMIT_SECONDS
     run = session.new_run("reproduce", catalogue.labs(parsed.bin_dir), CONFIGURATIONS, parsed,
                           time_limit=limit)
-    minutes = run.planned_seconds(run.todo()) / 60
-    session.note(f"{len(run.todo())} blocks of {parsed.seconds} s on lab1, lab2 (8 workers) and lab3, "
-                 f"until about {time.strftime('%H:%M', time.localtime(time.time() + 60 * minutes))}")
+    todo = run.todo()
+    end = time.localtime(time.time() + run.planned_seconds(todo))
+    session.note(f"{len(todo)} blocks of {parsed.seconds} s on lab1, lab2 (8 workers) and lab3, "
+                 f"until about {time.strftime('%H:%M', end)}")
     store_as = results.name_for("reproduce", parsed.rounds, parsed.seconds)
     return session.conduct(run, "reproduce", store_as, environment, show)[1]
 

@@ -4,8 +4,10 @@
 What stands between `<!-- table:NAME -->` and `<!-- /table -->` is replaced, so that no figure in a
 document is typed by hand. `make docs-tables` writes, `make check-docs` only compares.
 
-exit status: 0, done, or nothing differs; 1, a document differs or can't be read or written; 2, wrong
-options.
+exit status:
+  0  done, or nothing differs
+  1  a document differs, or can't be read or written
+  2  wrong options
 """
 
 import argparse
@@ -119,7 +121,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 on a difference")
+    parser.add_argument("--check", action="store_true", help="write nothing, only compare")
     parser.add_argument("--results", default=results.FOLDER, metavar="DIR", help=argparse.SUPPRESS)
     parser.add_argument("documents", nargs="*", metavar="FILE",
                         help=f"[{' and '.join(DOCUMENTS)} of this repository]")

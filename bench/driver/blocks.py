@@ -1,7 +1,7 @@
 """Interleaved blocks: every configuration in turn, round after round, A B C then C B A.
 
-A block is a few seconds of load on one server and gives one figure of each kind. Interleaving spreads
-whatever drifts (temperature, a neighbour on the host) over all configurations alike.
+A block is a few seconds of load on one server and gives one figure of each kind. Interleaving
+spreads whatever drifts (temperature, a neighbour on the host) over all configurations alike.
 """
 
 import os

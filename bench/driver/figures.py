@@ -33,7 +33,7 @@ class Figures:
         return stats.median(values), *stats.interval(values)
 
     def ratio(self, key, base, field):
-        """How a configuration's figure relates to another's of the same round: (ratio, low, high)."""
+        """A configuration's figure over another's of the same round: (ratio, low, high)."""
         return stats.ratio(self.values(key, field), self.values(base, field))
 
     def in_flight(self, key):

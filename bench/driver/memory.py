@@ -1,4 +1,4 @@
-"""What an idle keep-alive connection costs a server in resident memory (the kernel's own not counted).
+"""What an idle keep-alive connection costs a server in resident memory, the kernel's own apart.
 
 This process holds the connections. Each has had one request answered, so that whatever a server
 allocates at a connection's first request is in the figure.
@@ -28,7 +28,7 @@ def allow_files(wanted):
     unlimited = resource.RLIM_INFINITY
     if soft != unlimited and soft < wanted:
         if hard != unlimited and hard < wanted:
-            raise ServerError(f"memory needs {wanted} open files, the limit here is {hard} (ulimit -n)")
+            raise ServerError(f"{wanted} open files are needed, {hard} allowed here (ulimit -n)")
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 

@@ -1,4 +1,4 @@
-"""Does a server answer pipelined requests right? wrk only counts answers, so this is asked first."""
+"""Does a server answer pipelined requests right? wrk only counts answers, so this comes first."""
 
 import socket
 

@@ -66,8 +66,8 @@ def _cpu_seconds(task):
 
 
 def resident_bytes(root):
-    """Resident memory of a process and those below it. smaps_rollup counts pages; VmRSS, which needs
-    no permission, may be off by a few hundred KiB."""
+    """Resident memory of a process and those below it. smaps_rollup counts pages; VmRSS, which
+    needs no permission, may be off by a few hundred KiB."""
     total = 0
     for pid in tree(root):
         match = re.search(r"^Rss:\s+(\d+)", _read(f"/proc/{pid}/smaps_rollup"), re.MULTILINE)

@@ -13,8 +13,8 @@ class Progress:
 
     def show(self, what, round_number, rounds, note=""):
         minutes, seconds = divmod(max(0, round(self.seconds_left)), 60)
-        line = f"round {round_number}/{rounds}  {what:<44} about {minutes}:{seconds:02d} left  {note}"
-        self._write(line.rstrip())
+        left = f"about {minutes}:{seconds:02d} left"
+        self._write(f"round {round_number}/{rounds}  {what:<44} {left}  {note}".rstrip())
 
     def say(self, line):
         """Something that stays."""

@@ -43,8 +43,8 @@ def _ratio_to_lab1(figures, server, *load):
 def headline(data):
     """The one table of `make reproduce`: pinned, one request at a time, beside the report's."""
     figures = figures_of(data)
-    headers = ["", "req/s", "p50 ms", "p99 ms", "CPU µs", "switches", "λ×W", "ratio to lab1", "report",
-               "ratio"]
+    headers = ["", "req/s", "p50 ms", "p99 ms", "CPU µs", "switches", "λ×W", "ratio to lab1",
+               "report", "ratio"]
     rows = []
     for lab, name in LABS.items():
         key = _key(lab)
@@ -157,8 +157,8 @@ def disturbance(data):
 
 
 HEADLINE_LEGEND = (
-    "Pinned: wrk on one CPU, the server on another. CPU time and context switches are the server's, per "
-    "request. The interval is a 95 % bootstrap over blocks. λ×W is throughput times mean latency."
+    "Pinned: wrk on one CPU, the server on another. CPU time and context switches are the server's, "
+    "per request. Intervals are 95 % bootstraps over blocks. λ×W is throughput times mean latency."
 )
 
 

@@ -89,8 +89,8 @@ def environment(bin_dir):
 
 
 def save(name, data, folder=FOLDER):
-    """Write a results file so that it is there whole or not at all. Returns None, or what went wrong:
-    what can't be stored can still be shown."""
+    """Write a results file so that it is there whole or not at all. Returns None, or what went
+    wrong: what can't be stored can still be shown."""
     path = os.path.join(folder, name)
     temporary = None
     try:

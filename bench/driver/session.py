@@ -90,8 +90,8 @@ def new_run(kind, specs, configurations, parsed, **more):
 
 def conduct(run, kind, store_as, environment, show, afterwards=None, about=None):
     """Measure; show what there is, however it ended; store it if it is whole. Returns
-    (data, exit status). `about` is stored as it is; `afterwards` measures what comes in no blocks and
-    returns it for storing."""
+    (data, exit status). `about` is stored as it is; `afterwards` measures what comes in no blocks
+    and returns it for storing."""
     extra, problem, interrupted = {}, None, False
     try:
         run.measure()

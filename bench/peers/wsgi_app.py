@@ -2,5 +2,6 @@
 
 
 def app(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "13")])
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "13")]
+    start_response("200 OK", headers)
     return [b"Hello, World!"]

@@ -1,5 +1,5 @@
-"""The plan of a run: interleaved, repeated where disturbed, continued where interrupted. No server is
-started and no load is made: both are fakes."""
+"""The plan of a run: interleaved, repeated where disturbed, continued where interrupted. No server
+is started and no load is made: both are fakes."""
 
 import contextlib
 import io

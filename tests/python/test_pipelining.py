@@ -4,7 +4,7 @@ import socket
 import threading
 import unittest
 
-import support  # noqa: F401
+import support  # noqa: F401  (puts bench/ on the path)
 from driver import pipelining
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World!"

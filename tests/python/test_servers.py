@@ -136,8 +136,8 @@ class Ending(unittest.TestCase):
             print(server.process.pid, flush=True)
             time.sleep(1000)
         """)
-        process = subprocess.Popen([sys.executable, "-c", driver], stdout=subprocess.PIPE, text=True)
-        with process:
+        command = [sys.executable, "-c", driver]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             pid = int(process.stdout.readline())
             process.send_signal(signal.SIGKILL)
         self.assertTrue(gone(pid))

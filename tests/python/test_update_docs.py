@@ -38,8 +38,9 @@ class Updated(support.WithFolder):
     def test_what_stands_outside_is_left_alone(self):
         self.store_labs()
         new = update_docs.updated(DOCUMENT, self.folder)
-        for part in ("# Title\n\nBefore.\n<!-- table:reproduce -->\n", "<!-- /table -->\nAfter.\n",
-                     "<!-- /table -->\nBetween, with \\1 and $ and ünicode.\n<!-- table:measure -->"):
+        for part in ("# Title\n\nBefore.\n<!-- table:reproduce -->\n",
+                     "<!-- /table -->\nBetween, with \\1 and $ and ünicode.\n<!-- table:mea",
+                     "<!-- /table -->\nAfter.\n"):
             self.assertIn(part, new)
 
     def test_a_run_that_is_missing_is_asked_for(self):

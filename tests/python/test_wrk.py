@@ -4,7 +4,7 @@ import os
 import unittest
 from unittest import mock
 
-import support  # noqa: F401
+import support
 from driver import wrk
 
 PLAIN = """Running 3s test @ http://127.0.0.1:8123/
@@ -106,9 +106,9 @@ class Units(unittest.TestCase):
                 wrk.count(text)
 
 
-class Absent(unittest.TestCase):
+class Absent(support.WithFolder):
     def test_a_missing_wrk_is_named_with_what_to_do(self):
-        with mock.patch.dict(os.environ, {"PATH": "/nonexistent"}):
+        with mock.patch.dict(os.environ, {"PATH": self.folder}):
             for call in (wrk.check_installed, lambda: wrk.run("http://127.0.0.1:9/", 1)):
                 with self.assertRaises(wrk.WrkError) as caught:
                     call()
