@@ -50,10 +50,10 @@ def show(data):
     found = promises.outcomes(data)
     print(f"\n{tables.text(*promises.table(found))}")
     if data["blocks"]:
-        print(reports.disturbance(data))
-    for line in data["missing"]:
-        print(line)
-    print(f"\n{reports.caption(data)}", flush=True)
+        session.print_wrapped(reports.disturbance(data))
+    session.print_wrapped(*data["missing"], *data["left_out"].values())
+    print()
+    session.print_wrapped(reports.caption(data))
 
 
 def main():

@@ -42,9 +42,9 @@ def probe(specs, optional):
 
 def show(data):
     print(f"\n{tables.text(*reports.peers(data))}")
-    print("\n".join([*reports.peers_notes(data), reports.disturbance(data)]))
-    print(f"\n{reports.caption(data)}, Python servers: {data['environment']['peers_python']}",
-          flush=True)
+    session.print_wrapped(*reports.peers_notes(data), reports.disturbance(data))
+    print()
+    session.print_wrapped(reports.caption(data))
 
 
 def main():

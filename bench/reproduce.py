@@ -5,7 +5,6 @@ Each lab is loaded by wrk with 100 connections, pinned (wrk on one CPU, the serv
 unpinned, with one request at a time and with 16 pipelined, in interleaved rounds.
 """
 
-import textwrap
 import time
 
 from driver import catalogue, reports, results, session, tables
@@ -42,10 +41,10 @@ def show(data):
     if data["rounds"] < results.RECORD_ROUNDS:
         print("A quick run, for orientation: `make reproduce FULL=1` is for the record.")
     print(f"\n{tables.text(*reports.headline(data))}\n")
-    for line in (reports.HEADLINE_LEGEND, reports.little_note(data), reports.disturbance(data)):
-        print(textwrap.fill(line, 100))
+    session.print_wrapped(
+        reports.HEADLINE_LEGEND, reports.little_note(data), reports.disturbance(data))
     print(f"\n{tables.text(*reports.other_loads(data))}\n")
-    print(textwrap.fill(reports.caption(data), 100), flush=True)
+    session.print_wrapped(reports.caption(data))
 
 
 def main():

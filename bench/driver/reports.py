@@ -105,8 +105,7 @@ def other_loads(data):
 def peers(data):
     """Cheapest request first. A server that doesn't answer pipelined requests right has a dash."""
     figures = figures_of(data)
-    headers = ["server", "CPU µs/request", "requests/s", "p50 ms", "p99 ms",
-               "16 pipelined: µs", "requests/s"]
+    headers = ["server", "CPU µs/request", "req/s", "p50 ms", "p99 ms", "16 piped: µs", "req/s"]
     servers = [c["server"] for c in data["configurations"] if not c["pipelined"]]
     rows = []
     for server in sorted(servers, key=lambda server: figures.median(_key(server), "cpu_us")):
@@ -157,8 +156,8 @@ def disturbance(data):
 
 
 HEADLINE_LEGEND = (
-    "Pinned: wrk on one CPU, the server on another. CPU time and context switches are the server's, "
-    "per request. Intervals are 95 % bootstraps over blocks. λ×W is throughput times mean latency."
+    "Pinned: wrk on one CPU, the server on another. CPU time and context switches are the "
+    "server's, per request. Intervals are 95 % bootstraps over blocks. λ×W is throughput times mean latency."
 )
 
 

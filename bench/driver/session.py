@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+import textwrap
 from dataclasses import asdict
 
 from . import catalogue, procfs, reports, results, wrk
@@ -55,6 +56,11 @@ def check_programs(bin_dir):
 
 def note(line):
     print(line, file=sys.stderr, flush=True)
+
+
+def print_wrapped(*paragraphs):
+    for paragraph in filter(None, paragraphs):
+        print(textwrap.fill(paragraph, 100, break_on_hyphens=False), flush=True)
 
 
 def run_script(main):
