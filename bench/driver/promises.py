@@ -147,7 +147,7 @@ def table(found):
     rows = []
     for one in found:
         promise = one.promise
-        target = f"{promise.relation} {promise.target:,g}" if promise.relation else promise.beside
+        target = f"{promise.relation} {promise.target:,.10g}" if promise.relation else promise.beside
         rows.append([
             promise.text,
             with_interval(*one.measured) if one.measured else "-",

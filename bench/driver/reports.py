@@ -168,5 +168,5 @@ def little_note(data):
         return f"λ×W is within 5 % of the {data['connections']} connections everywhere."
     return (
         f"! λ×W is more than 5 % off the {data['connections']} connections: the rest of each "
-        "request's time passed inside wrk, the bottleneck there, so requests/s is a lower bound."
+        "request's time passed inside wrk, and where wrk's core is full, req/s is a lower bound."
     )

@@ -31,6 +31,14 @@ class Interval(unittest.TestCase):
         """Each is drawn twice in a quarter of the resamples."""
         self.assertEqual(stats.interval([1.0, 3.0]), (1.0, 3.0))
 
+    def test_of_an_even_number_knows_the_middle_between_two(self):
+        """The median of two draws of 1 and 3 is 1, 2, 3 with odds 1:2:1."""
+        self.assertEqual(stats.interval([1.0, 3.0], share=0.01), (2.0, 2.0))
+
+    def test_leaves_half_of_the_rest_out_on_each_side(self):
+        self.assertEqual(stats.interval([1.0, 3.0], share=0.6), (1.0, 3.0))
+        self.assertEqual(stats.interval([1.0, 3.0], share=0.4), (2.0, 2.0))
+
     def test_one_outlier_of_eleven_does_not_reach_it(self):
         low, high = stats.interval([10.0] * 10 + [1000.0])
         self.assertEqual((low, high), (10.0, 10.0))
@@ -71,6 +79,13 @@ class FromBlocks(unittest.TestCase):
         value, low, high = figures.ratio(B.key, A.key, "rps")
         for seen in (value, low, high):
             self.assertAlmostEqual(seen, 0.5)
+
+    def test_values_come_in_the_order_of_rounds(self):
+        blocks = [support.block(c, number, rps=rps) for c, number, rps in
+                  ((A, 2, 10.0), (B, 2, 1.0), (B, 1, 900.0), (A, 1, 100.0))]
+        figures = self.figures(*blocks)
+        self.assertEqual(figures.values(A.key, "rps"), [100.0, 10.0])
+        self.assertEqual(figures.values(B.key, "rps"), [900.0, 1.0])
 
     def test_leaves_out_a_round_that_lacks_a_block(self):
         figures = self.figures(
