@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/support/lab_client.h"
+#include "tests/support/text.h"
 
 /* cppcheck-suppress unknownMacro */
 TestSuite(connections, .fini = lab_processes_end, .timeout = 150);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "tests/support/lab_client.h"
+#include "tests/support/text.h"
 
 /* cppcheck-suppress unknownMacro */
 TestSuite(lifecycle, .fini = lab_processes_end, .timeout = 150);

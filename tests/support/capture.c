@@ -37,12 +37,3 @@ char *capture_end(capture_t *capture)
     close(capture->file);
     return text;
 }
-
-int count_of(const char *text, const char *part)
-{
-    int count = 0;
-
-    for (const char *at = text; (at = strstr(at, part)) != NULL; at += strlen(part))
-        count++;
-    return count;
-}

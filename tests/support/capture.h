@@ -17,7 +17,4 @@ void capture_begin(capture_t *capture, int fd);
 /* Restore the stream. returns what was written meanwhile, terminated; the caller frees it */
 char *capture_end(capture_t *capture);
 
-/* How often `part` occurs in `text`. */
-int count_of(const char *text, const char *part);
-
 #endif

@@ -1,5 +1,6 @@
 /* Starting, watching and ending a lab: lab_process.h says what for. */
 #include "tests/support/lab_process.h"
+#include "tests/support/text.h"
 
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -39,15 +40,6 @@ const char *lab_message(const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     return text;
-}
-
-int count_of(const char *text, const char *needle)
-{
-    int count = 0;
-
-    for (; (text = strstr(text, needle)) != NULL; text += strlen(needle))
-        count++;
-    return count;
 }
 
 static long long now_ms(void)

@@ -84,9 +84,6 @@ void lab_free(lab_process_t *lab);
 /* All that it has said so far on standard error; valid until the next call. */
 const char *lab_stderr(lab_process_t *lab);
 
-/* How often `needle` is in `text`. */
-int count_of(const char *text, const char *needle);
-
 /* ---- Apps that talk to the test -------------------------------------------------------------- */
 
 /* The next event is `expected`; waits for it. */

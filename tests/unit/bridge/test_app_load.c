@@ -3,6 +3,7 @@
  * What is wrong is said on standard error to whoever has just typed the command, so the messages
  * are tested too.
  */
+#include "tests/support/text.h"
 #include "tests/unit/bridge/fixture.h"
 
 #include <stdio.h>

@@ -2,6 +2,7 @@
  * common/bridge/convert.c and response.c: what a handler returns or raises, as an answer; and what
  * of it stands in the log, once. All on the thread that has the result, attached.
  */
+#include "tests/support/text.h"
 #include "tests/unit/bridge/fixture.h"
 
 #include <stdlib.h>

@@ -2,6 +2,7 @@
  * common/bridge/loop_thread.c: a thread that runs an asyncio loop, from the thread that starts it.
  * Waiting is done on threading.Event objects, attached code on the loop's side setting them.
  */
+#include "tests/support/text.h"
 #include "tests/unit/bridge/fixture.h"
 
 #include <dirent.h>

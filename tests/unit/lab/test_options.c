@@ -10,6 +10,7 @@
 #include "common/lab/options.h"
 #include "tests/support/capture.h"
 #include "tests/support/leaks.h"
+#include "tests/support/text.h"
 
 /* cppcheck-suppress unknownMacro */
 TestSuite(lab_options, .fini = expect_no_leaks);
