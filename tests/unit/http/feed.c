@@ -110,10 +110,10 @@ static char *read_all(feed_t *feed, const client_t *c)
     size_t   len = 0, cap = 65536;
     char    *output = malloc(cap);
 
+    cr_assert(output != NULL);
     for (;;) {
         uv_run(&feed->loop, UV_RUN_NOWAIT);
-        cr_assert(output != NULL && uv_hrtime() < end, "the server does not close; so far: %.*s",
-                  (int)len, output);
+        cr_assert(uv_hrtime() < end, "the server does not close; so far: %.*s", (int)len, output);
         ssize_t n = recv(c->fd, output + len, cap - len - 1, MSG_DONTWAIT);
         if (n == 0 || (n < 0 && errno == ECONNRESET))
             break;
@@ -121,8 +121,11 @@ static char *read_all(feed_t *feed, const client_t *c)
             len += (size_t)n;
         else
             wait_for_either(feed, c);
-        if (cap - len < 2)
-            output = realloc(output, cap *= 2);
+        if (cap - len < 2) {
+            char *grown = realloc(output, cap *= 2);
+            cr_assert(grown != NULL, "no memory for %zu bytes of answers", cap);
+            output = grown;
+        }
     }
     output[len] = '\0';
     return output;

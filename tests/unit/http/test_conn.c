@@ -3,9 +3,11 @@
  * taken and answered, and what becomes of it when its client leaves. Time-outs: test_timeouts.c.
  */
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "tests/support/client.h"
 #include "tests/unit/http/feed.h"
@@ -115,24 +117,34 @@ Test(http_conn, serves_many_requests)
     fixture_stop(f);
 }
 
+/* The end of the connection is a FIN, not a reset. */
+static bool ends_in_order(const client_t *c)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLIN};
+    char          byte;
+
+    return c->len == 0 && poll(&p, 1, CLIENT_DEADLINE_MS) == 1 && recv(c->fd, &byte, 1, 0) == 0;
+}
+
 /* A close on unread input would send a reset, which may destroy the answer on its way. */
 Test(http_conn, a_refusal_arrives_although_the_client_sends_on)
 {
+    static const char head[] = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n";
+    enum { LEN = 512 * 1024 };
     fixture_t *f = fixture_start(NULL);
-    size_t     len = 4 * 1024 * 1024;
-    char      *body = calloc(1, len);
+    char      *raw = calloc(1, LEN);
 
+    memcpy(raw, head, sizeof head - 1);
     for (int i = 0; i < 5; i++) {
         client_t c;
 
         client_connect(&c, f->port);
-        client_send(&c, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n");
-        client_send_bytes(&c, body, len);
+        client_send_bytes(&c, raw, LEN);
         expect_answer(&c, 413, NULL);
-        cr_expect(client_at_eof(&c));
+        cr_expect(ends_in_order(&c), "the connection was reset");
         client_close(&c);
     }
-    free(body);
+    free(raw);
     fixture_stop(f);
 }
 

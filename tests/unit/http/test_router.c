@@ -336,16 +336,23 @@ Test(http_router, takes_as_many_parameters_as_it_says)
 
 Test(http_router, refuses_the_same_route_twice)
 {
+    static const struct {
+        http_method_t method;
+        const char   *pattern;
+        int           err;
+    } cases[] = {{GET, "/a", 0},
+                 {GET, "/{x}", 0},
+                 {POST, "/a", 0}, /* another method: another route */
+                 {GET, "/a", UV_EEXIST},
+                 {GET, "/{x}", UV_EEXIST}};
     http_router_t *router = http_router_new();
-    int            err;
 
-    cr_expect(http_router_add(router, GET, "/a", NULL, NULL) == 0);
-    cr_expect(http_router_add(router, GET, "/{x}", NULL, NULL) == 0);
-    cr_expect(http_router_add(router, POST, "/a", NULL, NULL) == 0,
-              "another method is another route");
-    cr_expect((err = http_router_add(router, GET, "/a", NULL, NULL)) == UV_EEXIST, "seen %d", err);
-    cr_expect((err = http_router_add(router, GET, "/{x}", NULL, NULL)) == UV_EEXIST, "seen %d",
-              err);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int err = http_router_add(router, cases[i].method, cases[i].pattern, NULL, NULL);
+
+        cr_expect(err == cases[i].err, "%zu: %s: expected %d, seen %d", i, cases[i].pattern,
+                  cases[i].err, err);
+    }
     http_router_free(router);
 }
 
