@@ -227,9 +227,9 @@ Test(connections, a_half_closed_connection_gets_its_answers)
         lab_process_t *lab = lab_start(number, "park", NULL);
 
         lab_connect_get(lab, &client, "/park/0?name=A");
+        lab_expect_event(lab, "start A");
         lab_send_get(&client, "/fast?name=B");
         client_half_close(&client);
-        lab_expect_event(lab, "start A");
         lab_wait_asleep(lab); /* it has seen the end of the input, where it can */
         lab_open_gate(lab, 0);
         lab_expect_answer(lab, &client, 200, "\"park\":\"A\"");
