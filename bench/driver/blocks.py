@@ -47,7 +47,7 @@ def one_block(server, seconds, pipelined, wrk_cpus):
     if report.bad_answers or report.socket_errors:
         raise ServerError(
             f"{name} failed under load: {report.bad_answers} answers weren't 2xx or 3xx, "
-            f"{report.socket_errors} socket errors or time-outs"
+            f"{report.socket_errors} socket errors"
         )
     if report.requests == 0:
         raise ServerError(f"{name} answered nothing in {seconds} s")

@@ -50,6 +50,10 @@ class Figures:
         """How many blocks were measured again because of other load."""
         return sum(bool(block["rejected"]) for block in self.blocks)
 
+    def timeouts(self):
+        """How many answers took wrk's time-out of 2 s, or longer."""
+        return sum(block["timeouts"] for block in self.blocks)
+
     def disturbed(self):
         """Keys and rounds of the blocks that were disturbed each time."""
         return [(block["key"], block["round"]) for block in self.blocks if block["disturbed"]]

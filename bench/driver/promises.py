@@ -147,7 +147,9 @@ def table(found):
     rows = []
     for one in found:
         promise = one.promise
-        target = f"{promise.relation} {promise.target:,.10g}" if promise.relation else promise.beside
+        target = promise.beside
+        if promise.relation:
+            target = f"{promise.relation} {promise.target:,.10g}"
         rows.append([
             promise.text,
             with_interval(*one.measured) if one.measured else "-",

@@ -152,7 +152,9 @@ def disturbance(data):
     line += f"{len(figures.blocks)} blocks; still disturbed, and in the figures: {len(disturbed)}"
     names = [f"{key} (round {number})" for key, number in disturbed]
     more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    return line + (": " + "; ".join(names[:4]) + more if names else "") + "."
+    line += (": " + "; ".join(names[:4]) + more if names else "") + "."
+    slow = figures.timeouts()
+    return line + (f" Answers that took more than 2 s: {slow}." if slow else "")
 
 
 HEADLINE_LEGEND = (

@@ -29,6 +29,7 @@ class Report:
     p99_us: float
     bad_answers: int
     socket_errors: int
+    timeouts: int  # answers that took more than 2 s: slow, not wrong
 
 
 def time_us(text):
@@ -58,7 +59,8 @@ def parse(text):
     """wrk's report, printed with --latency, as a Report."""
     total = _find(r"^\s*(\d+) requests in ([\d.]+(?:us|ms|s|m|h)),", text)
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-    errors = re.search(r"Socket errors: (.*)", text)
+    errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), .*? (\d+)", text)
+    *failed, timeouts = map(int, errors.groups()) if errors else (0,)
     return Report(
         requests=int(total[1]),
         seconds=time_us(total[2]) / 1e6,
@@ -67,7 +69,8 @@ def parse(text):
         p50_us=time_us(_find(r"^\s*50%\s+(\S+)", text)[1]),
         p99_us=time_us(_find(r"^\s*99%\s+(\S+)", text)[1]),
         bad_answers=int(bad[1]) if bad else 0,
-        socket_errors=sum(map(int, re.findall(r"\d+", errors[1]))) if errors else 0,
+        socket_errors=sum(failed),
+        timeouts=timeouts,
     )
 
 

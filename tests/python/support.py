@@ -47,6 +47,7 @@ def figures(rps=1000.0, cpu_us=10.0, others_share=0.0, mean_us=None):
         "p99_us": 200e6 / rps,
         "bad_answers": 0,
         "socket_errors": 0,
+        "timeouts": 0,
         "cpu_us": cpu_us,
         "switches": 0.5,
         "server_busy": 0.9,

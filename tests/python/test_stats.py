@@ -82,9 +82,9 @@ class FromBlocks(unittest.TestCase):
 
     def test_values_come_in_the_order_of_rounds(self):
         blocks = [support.block(c, number, rps=rps) for c, number, rps in
-                  ((A, 2, 10.0), (B, 2, 1.0), (B, 1, 900.0), (A, 1, 100.0))]
+                  ((A, 2, 100.0), (B, 2, 1.0), (B, 1, 900.0), (A, 1, 10.0))]
         figures = self.figures(*blocks)
-        self.assertEqual(figures.values(A.key, "rps"), [100.0, 10.0])
+        self.assertEqual(figures.values(A.key, "rps"), [10.0, 100.0])
         self.assertEqual(figures.values(B.key, "rps"), [900.0, 1.0])
 
     def test_leaves_out_a_round_that_lacks_a_block(self):

@@ -72,6 +72,12 @@ class Labs(unittest.TestCase):
                      "wrk 4.1.0", "0123456789ab", "1 round of 3 s", "100 connections"):
             self.assertIn(part, caption)
 
+    def test_slow_answers_are_counted(self):
+        run = support.lab_run()
+        self.assertNotIn("2 s", reports.disturbance(run))
+        run["blocks"][0]["timeouts"] = 3
+        self.assertIn("more than 2 s: 3", reports.disturbance(run))
+
     def test_disturbance_counts_and_names(self):
         run = support.lab_run()
         run["blocks"][0].update(disturbed=True, rejected=[support.figures()])

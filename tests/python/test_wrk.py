@@ -59,12 +59,13 @@ class Parse(unittest.TestCase):
         self.assertAlmostEqual(report.mean_us, 2210)
         self.assertAlmostEqual(report.p50_us, 1170)
         self.assertAlmostEqual(report.p99_us, 8170)
-        self.assertEqual((report.bad_answers, report.socket_errors), (0, 0))
+        self.assertEqual((report.bad_answers, report.socket_errors, report.timeouts), (0, 0, 0))
 
     def test_counts_errors_of_every_kind(self):
         report = wrk.parse(FAILING)
         self.assertEqual(report.bad_answers, 12)
-        self.assertEqual(report.socket_errors, 1 + 4624 + 2 + 3)
+        self.assertEqual(report.socket_errors, 1 + 4624 + 2)
+        self.assertEqual(report.timeouts, 3)
 
     def test_tells_microseconds_from_seconds_within_a_report(self):
         report = wrk.parse(FAILING)
