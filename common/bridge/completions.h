@@ -41,8 +41,9 @@ int completions_post(completions_t *self, http_request_t *req, http_response_t *
 bool completions_take(completions_t *self, http_request_t **req, http_response_t **resp);
 
 /*
- * Free what is queued and close the async handle (the loop must run once more). Threads that may
- * still post must find `self` alive: close, then join them, then free its memory.
+ * Answer what is queued and close the async handle (the loop must run once more). No thread may be
+ * inside completions_post() meanwhile, nor call it once the loop has run again: join them first. A
+ * post in between is refused.
  * thread: HTTP
  */
 void completions_close(completions_t *self);

@@ -314,8 +314,10 @@ void http_output_flush(http_conn_t *conn)
         batch_t batch = {.buf = conn->server->out_buf, .end = conn->server->out_buf};
 
         more = gather(conn, &batch);
-        if (batch.end == batch.buf)
+        if (batch.end == batch.buf) { /* nothing, or the end of a stream that is out already */
+            count_answered(&conn->server->stats, &batch.answers);
             break;
+        }
         write_batch(conn, &batch);
     }
     if (conn->pipeline_head != NULL && conn->pipeline_head->stream != NULL)
