@@ -15,7 +15,6 @@
 #include "tests/support/lab_client.h"
 #include "tests/support/text.h"
 
-/* cppcheck-suppress unknownMacro */
 TestSuite(lifecycle, .fini = lab_processes_end, .timeout = 150);
 
 #define HOST "HTTP/1.1\r\nHost: test\r\n"

@@ -11,7 +11,6 @@
 #include "tests/support/lab_client.h"
 #include "tests/support/text.h"
 
-/* cppcheck-suppress unknownMacro */
 TestSuite(routes, .fini = lab_processes_end, .timeout = 150);
 
 #define TEXT        "text/plain; charset=utf-8"

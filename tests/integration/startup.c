@@ -11,7 +11,6 @@
 #include "tests/support/lab_client.h"
 #include "tests/support/text.h"
 
-/* cppcheck-suppress unknownMacro */
 TestSuite(startup, .fini = lab_processes_end, .timeout = 150);
 
 /* ---- --help and --version -------------------------------------------------------------------- */

@@ -162,16 +162,17 @@ static void *good_main(void *arg)
 
 /* ---- Rude clients ---------------------------------------------------------------------------- */
 
+#define GET(target) "GET " target " HTTP/1.1\r\nHost: t\r\n\r\n"
+
 static const char *const rude_requests[] = {
-    "GET /slow/1 HTTP/1.1\r\nHost: t\r\n\r\n",
-    "GET /slow/1 HTTP/1.1\r\nHost: t\r\n\r\nGET /slow/2 HTTP/1.1\r\nHost: t\r\n\r\n"
-    "GET /raise HTTP/1.1\r\nHost: t\r\n\r\nGET /native HTTP/1.1\r\nHost: t\r\n\r\n",
-    "GET /raise HTTP/1.1\r\nHost: t\r\n\r\n",
+    GET("/slow/1"),
+    GET("/slow/1") GET("/slow/2") GET("/raise") GET("/native"),
+    GET("/raise"),
     "GET /slow/3 HT",
     "POST /slow/4 HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\nhello",
-    "GET /native/stream?chunks=50&size=4000 HTTP/1.1\r\nHost: t\r\n\r\n",
-    "GET /native/cpu?n=300 HTTP/1.1\r\nHost: t\r\n\r\n",
-    "GET /nowhere HTTP/1.1\r\nHost: t\r\n\r\n",
+    GET("/native/stream?chunks=50&size=4000"),
+    GET("/native/cpu?n=300"),
+    GET("/nowhere"),
     "no request at all\r\n\r\n",
 };
 

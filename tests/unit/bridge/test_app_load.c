@@ -12,7 +12,6 @@
 
 #include "common/http/internal.h"
 
-/* cppcheck-suppress unknownMacro */
 TestSuite(bridge_app_load, .init = fixture_open, .fini = fixture_close);
 TestSuite(bridge_add_routes, .init = fixture_open, .fini = fixture_close);
 TestSuite(bridge_hooks, .init = fixture_open, .fini = fixture_close);

@@ -3,7 +3,6 @@
 
 #include "common/http/internal.h"
 
-/* cppcheck-suppress unknownMacro */
 TestSuite(bridge_callable, .init = fixture_open, .fini = fixture_close);
 
 /* What the C function saw: the owner. */

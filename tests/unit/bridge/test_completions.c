@@ -236,7 +236,6 @@ static void fill(poster_t *poster, uintptr_t index)
     }
 }
 
-/* cppcheck-suppress unknownMacro */
 Test(bridge_completions, eight_threads_posts_all_arrive_once_and_in_each_ones_order, .timeout = 60)
 {
     static poster_t posters[POSTERS];

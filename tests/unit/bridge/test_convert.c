@@ -10,7 +10,6 @@
 
 #include "common/http/internal.h"
 
-/* cppcheck-suppress unknownMacro */
 TestSuite(bridge_convert, .init = fixture_open, .fini = fixture_close);
 TestSuite(bridge_response_object, .init = fixture_open, .fini = fixture_close);
 

@@ -184,7 +184,6 @@ static void thread_main(void *arg)
     self->closed = me.tstate == NULL;
 }
 
-/* cppcheck-suppress unknownMacro */
 Test(bridge_thread, eight_at_once_open_attach_detach_and_close, .init = fixture_open,
      .fini = fixture_close)
 {

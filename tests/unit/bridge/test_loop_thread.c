@@ -21,7 +21,6 @@ static void open_with_names(void)
            "    assert event.wait(20), 'nobody set the event'\n");
 }
 
-/* cppcheck-suppress unknownMacro */
 TestSuite(bridge_loop_thread, .init = open_with_names, .fini = fixture_close, .timeout = 60);
 
 /* Start a loop, for the test as __main__.loop. All of these leave the test attached. */

@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 
-/* cppcheck-suppress unknownMacro */
 TestSuite(bridge_module, .init = fixture_open, .fini = fixture_close);
 TestSuite(bridge_app_object, .init = fixture_open, .fini = fixture_close);
 

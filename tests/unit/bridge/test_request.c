@@ -9,7 +9,6 @@
 
 #include "common/http/internal.h"
 
-/* cppcheck-suppress unknownMacro */
 TestSuite(bridge_request, .init = fixture_open, .fini = fixture_close);
 
 /* ---- Attributes ------------------------------------------------------------------------------ */

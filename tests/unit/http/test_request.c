@@ -21,7 +21,6 @@ static void close_pool(void)
     http_pool_close(pool);
 }
 
-/* cppcheck-suppress unknownMacro */
 TestSuite(http_request, .init = open_pool, .fini = close_pool);
 
 static http_request_t *take(void)

@@ -372,7 +372,7 @@ Test(http_router, finds_literals_of_every_length)
         }
     }
     for (size_t len = 2; len <= LENGTHS + 1; len++) {
-        for (char last = 'w'; last <= 'z'; last++) {
+        for (int last = 'w'; last <= 'z'; last++) {
             bool         there = last != 'w' && len <= LENGTHS;
             match_case_t c = {GET, path, there ? path : NULL, ""};
 

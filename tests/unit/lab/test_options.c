@@ -12,7 +12,6 @@
 #include "tests/support/leaks.h"
 #include "tests/support/text.h"
 
-/* cppcheck-suppress unknownMacro */
 TestSuite(lab_options, .fini = expect_no_leaks);
 
 enum { MAX_ARGS = 16 };

@@ -13,7 +13,6 @@
 #include "common/lab/signals.h"
 
 /* One time-out for all: Criterion 2.4.1 leaks where tests with different ones run side by side. */
-/* cppcheck-suppress unknownMacro */
 TestSuite(lab_signals, .timeout = 60);
 
 /* A loop with signals open, and what on_stop saw. */
