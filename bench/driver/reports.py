@@ -135,10 +135,13 @@ def caption(data):
     """When, on what, with what."""
     env = data["environment"]
     changed = " with changes" if env["modified"] else ""
+    call = env.get("system_call_us")
+    system_call = f"a system call takes {call:.2f} µs, " if call else ""
     rounds = figures_of(data).rounds
     many = "rounds" if rounds != 1 else "round"
     return (
         f"{env['date']}, {env['cpu']}, {env['cores']} cores, {env['kernel']}, "
+        f"{system_call}"
         f"{', '.join(env['versions'])}, {env['wrk']}, commit {env['commit']}{changed}; "
         f"{rounds} {many} of {data['seconds']} s, {data['connections']} connections"
     )
@@ -159,7 +162,8 @@ def disturbance(data):
 
 HEADLINE_LEGEND = (
     "Pinned: wrk on one CPU, the server on another. CPU time and context switches are the "
-    "server's, per request. Intervals are 95 % bootstraps over blocks. λ×W is throughput times mean latency."
+    "server's, per request. Intervals are 95 % bootstraps over blocks. λ×W is throughput times "
+    "mean latency."
 )
 
 

@@ -62,6 +62,23 @@ def _build(bin_dir):
     return {k: v for k, v in build.items() if not re.search(r"(^|[\s=I])/", str(v))}
 
 
+def _system_call_us(calls=20_000, repeats=9):
+    """What a short system call takes, with Python's own share: an eventfd write. Page-table
+    isolation and the like make it several times dearer on one machine than on another, and a server
+    lives on system calls."""
+    if not hasattr(os, "eventfd"):
+        return None
+    descriptor = os.eventfd(0, os.EFD_NONBLOCK)
+    best = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        for _ in range(calls):
+            os.eventfd_write(descriptor, 1)
+        best = min(best, time.perf_counter() - start)
+    os.close(descriptor)
+    return best / calls * 1e6
+
+
 def _modified():
     """Do the sources differ from the commit? Stored results and documents aren't measured."""
     code = ["--", ":/", ":(exclude,top)bench/results", ":(exclude,top)*.md"]
@@ -76,6 +93,7 @@ def environment(bin_dir):
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "kernel": f"{platform.system()} {platform.release()}",
+        "system_call_us": _system_call_us(),
         "versions": _output(os.path.join(bin_dir, "lab3"), "--version").splitlines()[1:],
         "peers_python": _output(PYTHON, "--version"),
         "wrk": _output("wrk", "-v").partition(" [")[0],
