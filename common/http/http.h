@@ -7,8 +7,9 @@
  *   3. all answers that are due go out, one write per connection.
  *
  * Ownership. A request is counted, and one reference travels with it: from the parser to whoever
- * takes it off the ready list, back with http_respond_transfer(), to the connection until the answer
- * is written. Every other holder, such as a Python object that shows the request, takes its own.
+ * takes it off the ready list, back with http_respond_transfer(), to the connection until the
+ * answer is written. Every other holder, such as a Python object that shows the request, takes its
+ * own.
  *
  * Threads. Every function runs on the HTTP thread, the one that runs the server's loop, unless its
  * comment says "any". There are no locks in here: what crosses threads is a counter or a flag.
@@ -176,7 +177,7 @@ bool http_request_query_int(const http_request_t *req, const char *name, long fa
 
 /*
  * A response with a copy of `len` bytes of body. `content_type` may be NULL; it is copied and must
- * be a valid field value (http_field_value_valid()).
+ * be a valid field value (http_field_value_valid()) of at most 255 bytes, else it is left out.
  *
  * thread: any
  * returns a response that the caller owns, or NULL without memory. http_respond_transfer() takes
@@ -248,7 +249,8 @@ void           http_router_free(http_router_t *router);
 /*
  * Add a route. A pattern is an absolute path whose segments are literal text or a parameter in
  * braces: "/users/{user_id}"; a parameter matches one whole segment that is not empty. A literal
- * route wins over one with parameters; among those the one added first. GET serves HEAD as well.
+ * route wins over one with parameters; among those the one added first. GET serves HEAD as well,
+ * where no route of HEAD does.
  * With `native` the request never leaves the HTTP thread; otherwise it goes to on_ready with `arg`
  * as its route_arg.
  * returns 0; UV_EEXIST: that method and pattern are there already; UV_EINVAL: not a pattern;
@@ -283,7 +285,8 @@ void http_options_default(http_options_t *options);
 typedef struct {
     /* Once a turn, if requests are complete: takes every request off the list, with a reference. */
     void (*on_ready)(void *owner, http_request_list_t *ready);
-    /* Nobody waits for `req` any more (client gone, or timed out). Borrowed; may be NULL. */
+    /* Nobody waits for `req` any more (client gone, or timed out). Borrowed; may be NULL. Whoever
+     * streams an answer learns it from the stream instead. */
     void (*on_client_gone)(void *owner, http_request_t *req);
     /* After http_server_drain(): the last connection is closed. */
     void (*on_drained)(void *owner);
@@ -300,8 +303,8 @@ typedef struct {
 } http_stats_t;
 
 /*
- * Make a server on `loop`. `options`, `events` are copied; `router` is borrowed and must outlive it.
- * thread: the one that will run the loop
+ * Make a server on `loop`. `options`, `events` are copied; `router` is borrowed and must outlive
+ * it. thread: the one that will run the loop
  */
 int http_server_open(http_server_t **out, uv_loop_t *loop, const http_options_t *options,
                      const http_router_t *router, const http_events_t *events, void *owner);

@@ -238,10 +238,9 @@ static bool pattern_matches(const http_route_t *route, http_slice_t path, http_p
     return p == pattern.len && q == path.len;
 }
 
-static bool method_matches(const http_route_t *route, int method)
+static bool serves_head(const http_route_t *route, const http_request_t *req)
 {
-    return route->method == (http_method_t)method ||
-           (method == HTTP_METHOD_HEAD && route->method == HTTP_METHOD_GET);
+    return req->method == HTTP_METHOD_HEAD && route->method == HTTP_METHOD_GET;
 }
 
 /* Decode the parameters, noted as offsets in the path, to the end of the head buffer. */
@@ -264,21 +263,27 @@ static int params_decode(http_request_t *req)
     return 0;
 }
 
-/* The first of `array` that matches path and method. */
+/* The first of `array` that matches path and method; for HEAD, one of GET if none is of HEAD. */
 static const http_route_t *match_by_segment(const route_array_t *array, http_request_t *req,
                                             http_slice_t path, bool *path_known)
 {
+    const http_route_t *by_get = NULL;
+
     for (size_t i = 0; i < array->count; i++) {
         const http_route_t *route = array->routes[i];
 
         if (!pattern_matches(route, path, req->params, &req->param_count))
             continue;
         *path_known = true;
-        if (method_matches(route, req->method))
+        if (route->method == (http_method_t)req->method)
             return route;
+        if (by_get == NULL && serves_head(route, req))
+            by_get = route;
     }
     req->param_count = 0;
-    return NULL;
+    if (by_get != NULL)
+        pattern_matches(by_get, path, req->params, &req->param_count);
+    return by_get;
 }
 
 static const http_route_t *match_literal(const http_router_t *router, http_request_t *req,
@@ -286,14 +291,17 @@ static const http_route_t *match_literal(const http_router_t *router, http_reque
 {
     const route_array_t *literals = &router->literals;
     size_t               i = literal_lower_bound(router, path.data, path.len);
+    const http_route_t  *by_get = NULL;
 
     for (; i < literals->count && compare_pattern(literals->routes[i], path.data, path.len) == 0;
          i++) {
         *path_known = true;
-        if (method_matches(literals->routes[i], req->method))
+        if (literals->routes[i]->method == (http_method_t)req->method)
             return literals->routes[i];
+        if (serves_head(literals->routes[i], req))
+            by_get = literals->routes[i];
     }
-    return NULL;
+    return by_get;
 }
 
 const http_route_t *http_router_match(const http_router_t *router, http_request_t *req,

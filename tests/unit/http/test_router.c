@@ -243,6 +243,38 @@ Test(http_router, get_serves_head)
     RUN_MATCHES(ROUTER_OF(routes), cases);
 }
 
+Test(http_router, a_route_of_head_serves_head_whatever_the_order)
+{
+    static const struct {
+        route_t     routes[3];
+        const char *path, *params;
+    } cases[] = {
+        {{{GET, "/a"}, {HEAD, "/a"}, {POST, "/a"}}, "/a", ""},
+        {{{HEAD, "/a"}, {GET, "/a"}, {POST, "/a"}}, "/a", ""},
+        {{{GET, "/a"}, {HEAD, "/a"}, {POST, "/a"}}, "/%61", ""},
+        {{{GET, "/{x}"}, {HEAD, "/{x}"}, {POST, "/{x}"}}, "/b", "x=b;"},
+        {{{HEAD, "/{x}"}, {GET, "/{x}"}, {POST, "/{x}"}}, "/b", "x=b;"},
+    };
+    http_pool_t *pool = http_pool_new();
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        http_router_t      *router = ROUTER_OF(cases[i].routes);
+        http_request_t     *req = request_for(pool, HEAD, cases[i].path);
+        bool                known;
+        int                 err;
+        const http_route_t *route = http_router_match(router, req, &known, &err);
+        char                params[64] = "";
+
+        cr_assert(route != NULL && route->method == HEAD, "case %zu: %s", i,
+                  route == NULL ? "no route" : http_method_name(route->method));
+        print_params(req, params, sizeof params);
+        cr_assert_str_eq(params, cases[i].params);
+        http_request_unref(req);
+        http_router_free(router);
+    }
+    http_pool_close(pool);
+}
+
 Test(http_router, names_the_methods_of_a_path)
 {
     static const route_t routes[] = {
