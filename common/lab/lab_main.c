@@ -1,7 +1,7 @@
 /*
- * A lab's life: options, interpreter, app, routes, server, signals, the lab itself; then the loop runs
- * until the server has drained; then everything is closed in the reverse order. All on the HTTP
- * thread, which is the process's main thread.
+ * A lab's life: options, interpreter, app, routes, server, signals, the lab itself; then the loop
+ * runs until the server has drained; then everything is closed in the reverse order. All on the
+ * HTTP thread, which is the process's main thread.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,9 +155,6 @@ static int listen_on(program_t *program)
                 "%s: port %d of %s is in use: stop what listens there (ss -ltnp shows it), or "
                 "choose another with --port\n",
                 program->info->name, options->port, options->host);
-    else if (err == UV_EINVAL)
-        fprintf(stderr, "%s: --host: %s is no numeric address such as 127.0.0.1 or ::1\n",
-                program->info->name, options->host);
     else
         fprintf(stderr, "%s: cannot listen on %s port %d: %s\n", program->info->name, options->host,
                 options->port, uv_strerror(err));

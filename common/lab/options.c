@@ -1,6 +1,6 @@
 /*
- * The option table and the checks on it. libpopt stores what it parses in a struct of plain numbers;
- * take() then checks each against its range and copies it to where it belongs.
+ * The option table and the checks on it. libpopt stores what it parses in a struct of plain
+ * numbers; take() then checks each against its range and copies it to where it belongs.
  */
 #include "common/lab/options.h"
 
@@ -95,9 +95,25 @@ static void take_string(checks_t *checks, const char *option, const char *value,
 {
     if (value == NULL || checks->failed)
         return;
-    checks->failed = (size_t)snprintf(copy, size, "%s", value) >= size;
-    if (checks->failed)
+    checks->failed = true;
+    if (*value == '\0')
+        fprintf(stderr, "%s: --%s: empty\n", checks->lab, option);
+    else if ((size_t)snprintf(copy, size, "%s", value) >= size)
         fprintf(stderr, "%s: --%s: longer than %zu characters\n", checks->lab, option, size - 1);
+    else
+        checks->failed = false;
+}
+
+static void check_host(checks_t *checks, const char *host)
+{
+    struct sockaddr_in  four;
+    struct sockaddr_in6 six;
+
+    if (checks->failed || uv_ip4_addr(host, 0, &four) == 0 || uv_ip6_addr(host, 0, &six) == 0)
+        return;
+    fprintf(stderr, "%s: --host: %s is no numeric address such as 127.0.0.1 or ::1\n", checks->lab,
+            host);
+    checks->failed = true;
 }
 
 static log_level_t take_log_level(checks_t *checks, const char *name)
@@ -137,6 +153,7 @@ static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
 
     *out = (lab_options_t){.debug = raw->debug};
     take_string(&checks, "host", raw->host, out->host, sizeof out->host);
+    check_host(&checks, out->host);
     take_string(&checks, "app", raw->app, out->app, sizeof out->app);
     take_string(&checks, "pin", raw->pin, out->pin, sizeof out->pin);
     out->port = (int)take(&checks, "port", raw->port, 0, 65535);
