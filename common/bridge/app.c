@@ -4,7 +4,8 @@
  * them into C structs and freezes the app.
  *
  * Threads: any, attached. Every look at `frozen` and every addition is one critical section on the
- * app (with a GIL: the GIL), so once it is frozen nothing is added, and its lists may be read freely.
+ * app (with a GIL: the GIL), so once it is frozen nothing is added, and its lists may be read
+ * freely.
  */
 #include "common/bridge/internal.h"
 

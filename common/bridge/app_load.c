@@ -1,7 +1,7 @@
 /*
- * Loading an app: import it, check its handlers and hooks, and copy what serving needs into C structs
- * that nobody changes afterwards. Runs attached on the HTTP thread before it serves; all that goes
- * wrong is said on standard error, for whoever has just typed the command.
+ * Loading an app: import it, check its handlers and hooks, and copy what serving needs into C
+ * structs that nobody changes afterwards. Runs attached on the HTTP thread before it serves; all
+ * that goes wrong is said on standard error, for whoever has just typed the command.
  */
 #include <stdio.h>
 #include <stdlib.h>

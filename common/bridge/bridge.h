@@ -143,7 +143,8 @@ typedef void (*bridge_fn)(void *owner, http_request_t *req, PyObject *arg);
 PyObject *bridge_callable(bridge_fn fn, void *owner, http_request_t *req);
 
 /*
- * What labs call of asyncio, looked up once. Read-only between open and close: any thread, attached.
+ * What labs call of asyncio, looked up once. Read-only between open and close: any thread,
+ * attached.
  */
 typedef struct {
     PyObject *add_done_callback; /* method names; owned, as all of these */

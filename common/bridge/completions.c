@@ -2,8 +2,8 @@
  * The completion queue: a list under a leaf lock, and one uv_async_t for all of it.
  *
  * Every post sends the wake-up; libuv makes a system call of it only if none is pending. A wake-up
- * that comes while the HTTP thread drains the queue costs one look at an empty queue; a wake-up left
- * out would cost a request.
+ * that comes while the HTTP thread drains the queue costs one look at an empty queue; a wake-up
+ * left out would cost a request.
  */
 #include "common/bridge/completions.h"
 

@@ -94,8 +94,8 @@ http_response_t *bridge_convert_body(bridge_state_t *state, PyObject *value, int
                                      const char *content_type);
 
 /*
- * Clear the exception that is set and return it with its traceback as UTF-8, in a bytes object, new;
- * what UTF-8 can't carry is escaped. NULL if even that fails. Attached.
+ * Clear the exception that is set and return it with its traceback as UTF-8, in a bytes object,
+ * new; what UTF-8 can't carry is escaped. NULL if even that fails. Attached.
  */
 PyObject *bridge_take_traceback(bridge_state_t *state);
 

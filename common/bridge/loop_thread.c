@@ -1,6 +1,6 @@
 /*
- * A thread that runs one asyncio loop. asyncio.Runner makes the loop and, in the end, cancels what is
- * left on it, finishes its async generators and its default executor, and closes it.
+ * A thread that runs one asyncio loop. asyncio.Runner makes the loop and, in the end, cancels what
+ * is left on it, finishes its async generators and its default executor, and closes it.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pthread_setname_np */
@@ -122,8 +122,9 @@ static void name_thread(const loop_thread_t *self)
 }
 
 /*
- * Called by the loop, once. `stopping` is set here and not by the thread that wants it: then the order
- * to stop is never still queued when run() ends, where it would stop a shut-down hook half-way.
+ * Called by the loop, once. `stopping` is set here and not by the thread that wants it: then the
+ * order to stop is never still queued when run() ends, where it would stop a shut-down hook
+ * half-way.
  */
 static PyObject *on_stop(PyObject *capsule, PyObject *unused)
 {
@@ -135,8 +136,8 @@ static PyObject *on_stop(PyObject *capsule, PyObject *unused)
 }
 
 /*
- * Run the loop until it is told to stop. SystemExit and KeyboardInterrupt, which a task lets through,
- * end run_forever(), but not the server: the task has its exception, and the loop goes on.
+ * Run the loop until it is told to stop. SystemExit and KeyboardInterrupt, which a task lets
+ * through, end run_forever(), but not the server: the task has its exception, and the loop goes on.
  */
 static void run(loop_thread_t *self)
 {

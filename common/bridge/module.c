@@ -1,6 +1,6 @@
 /*
- * The looplab module: made once per interpreter (multi-phase initialisation, heap types, all state in
- * the module), so it runs without a GIL and in sub-interpreters.
+ * The looplab module: made once per interpreter (multi-phase initialisation, heap types, all state
+ * in the module), so it runs without a GIL and in sub-interpreters.
  */
 #include "common/bridge/internal.h"
 

@@ -1,6 +1,6 @@
 /*
- * looplab.Request: a view of one http_request_t, whose reference it keeps. What a handler doesn't ask
- * for is never built; what it asks for twice is built once.
+ * looplab.Request: a view of one http_request_t, whose reference it keeps. What a handler doesn't
+ * ask for is never built; what it asks for twice is built once.
  *
  * Threads: the C request is read-only by now. The cache is filled under a critical section on the
  * object (the GIL, where there is one), so two threads that ask at once get the same object; see
@@ -30,8 +30,8 @@ PyObject *bridge_request_new(http_request_t *req)
 }
 
 /*
- * No garbage collection: dictionaries of strings, and bytes, refer to nothing that refers back, unless
- * a handler puts the request into its own headers; the hot path doesn't pay for that.
+ * No garbage collection: dictionaries of strings, and bytes, refer to nothing that refers back,
+ * unless a handler puts the request into its own headers; the hot path doesn't pay for that.
  */
 static void request_dealloc(PyObject *object)
 {
@@ -148,8 +148,8 @@ static PyObject *build_body(const http_request_t *req)
 
 /*
  * Build a part unless it is there already. returns a new reference
- * The query's decoder is Python: while it runs another thread may build the same part. The first one
- * that is done decides which object it is.
+ * The query's decoder is Python: while it runs another thread may build the same part. The first
+ * one that is done decides which object it is.
  */
 static PyObject *cached(PyObject *object, int part, PyObject *(*build)(const http_request_t *))
 {

@@ -1,5 +1,6 @@
 /*
- * What the server itself answers: no such route, wrong method, limits, malformed requests, time-outs.
+ * What the server itself answers: no such route, wrong method, limits, malformed requests,
+ * time-outs.
  */
 #include <stdio.h>
 #include <stdlib.h>

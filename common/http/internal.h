@@ -220,7 +220,8 @@ void http_server_conn_closed(http_server_t *server); /* a connection's memory is
 void http_server_dispatch(http_server_t *server, http_request_t *req); /* complete, its turn */
 /*
  * A handler gives the travelling reference back: to the connection, or to nobody if that is gone.
- * Returns false if no answer is wanted: the client is gone (then `req` may be too), or was told 504.
+ * Returns false if no answer is wanted: the client is gone (then `req` may be too), or was told
+ * 504.
  */
 bool http_request_return(http_request_t *req);
 

@@ -2,8 +2,8 @@
  * What every lab's program shares, and what a lab provides.
  *
  * A lab is main.c (a dozen lines: its name, its kind of handler, its own options) and dispatch.c
- * (the five functions below: how a request reaches Python and how its answer comes back). lab_main()
- * does the rest: options, interpreter, app, server, banner, signals, drain, summary.
+ * (the five functions below: how a request reaches Python and how its answer comes back).
+ * lab_main() does the rest: options, interpreter, app, server, banner, signals, drain, summary.
  */
 #ifndef LOOPLAB_LAB_H
 #define LOOPLAB_LAB_H

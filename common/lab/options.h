@@ -24,8 +24,8 @@ typedef struct {
 typedef enum { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD } options_result_t;
 
 /*
- * Parse the command line. OPTIONS_HELP: the help is printed already; OPTIONS_BAD: so is what is wrong.
- * thread: the main one, before any other
+ * Parse the command line. OPTIONS_HELP: the help is printed already; OPTIONS_BAD: so is what is
+ * wrong. thread: the main one, before any other
  */
 options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
                                const lab_info_t *info);

@@ -1,6 +1,6 @@
 /*
- * --bench: the lab loads itself with wrk, prints its row, and stops. wrk runs as a child process; its
- * output is read on the HTTP thread's own loop, which serves it meanwhile.
+ * --bench: the lab loads itself with wrk, prints its row, and stops. wrk runs as a child process;
+ * its output is read on the HTTP thread's own loop, which serves it meanwhile.
  */
 #ifndef LOOPLAB_SELF_BENCH_H
 #define LOOPLAB_SELF_BENCH_H
@@ -24,8 +24,9 @@ bool wrk_parse(const char *text, wrk_result_t *result);
 typedef struct self_bench self_bench_t;
 
 /*
- * Warm up for a second, measure for `seconds`, print a row, then call `on_done` with the exit status
- * (1: wrk is missing, failed, or saw errors; said on stderr). Everything is on the loop's thread.
+ * Warm up for a second, measure for `seconds`, print a row, then call `on_done` with the exit
+ * status (1: wrk is missing, failed, or saw errors; said on stderr). Everything is on the loop's
+ * thread.
  */
 int  self_bench_start(self_bench_t **out, uv_loop_t *loop, const char *lab, const char *url,
                       int seconds, void (*on_done)(void *owner, int status), void *owner);

@@ -1,6 +1,7 @@
 /*
- * Stopping by signal. SIGINT and SIGTERM begin the drain; a second one ends the process at once; and
- * where a handler never gives the HTTP thread back, a watchdog ends it after the drain time-out.
+ * Stopping by signal. SIGINT and SIGTERM begin the drain; a second one ends the process at once;
+ * and where a handler never gives the HTTP thread back, a watchdog ends it after the drain
+ * time-out.
  *
  * The watchdog is a thread of its own that touches neither Python nor libuv's loop, so it works
  * whatever the other threads are stuck in.
@@ -28,8 +29,8 @@ int signals_open(signals_t *self, uv_loop_t *loop, uint32_t drain_timeout_ms,
                  void (*on_stop)(void *), void *owner);
 
 /*
- * The process reaches its end by itself: stop the watchdog, join it, close the async handle (the loop
- * must run once more). Signals are without effect from here on. thread: HTTP
+ * The process reaches its end by itself: stop the watchdog, join it, close the async handle (the
+ * loop must run once more). Signals are without effect from here on. thread: HTTP
  */
 void signals_close(signals_t *self);
 

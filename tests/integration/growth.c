@@ -1,8 +1,8 @@
 /*
  * Memory: after a warm-up, thousands of requests of every kind leave Python with as many blocks as
- * before. Counted by Python itself (sys.getallocatedblocks()), which finds what a leak checker can't:
- * objects that the garbage collector still knows; and in the kernel's count of resident memory, where
- * a C struct per request shows. With an allocator that doesn't count, as in
+ * before. Counted by Python itself (sys.getallocatedblocks()), which finds what a leak checker
+ * can't: objects that the garbage collector still knows; and in the kernel's count of resident
+ * memory, where a C struct per request shows. With an allocator that doesn't count, as in
  * debugging builds, there is nothing to see and the tests are skipped; the leak checker is at work
  * there.
  */

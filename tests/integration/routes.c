@@ -1,7 +1,7 @@
 /*
  * The contract of the bundled apps and of the labs' own routes: one table of requests and answers,
- * byte for byte, that every lab passes. One keep-alive connection carries the whole table, so a case
- * also fails if the one before left bytes behind.
+ * byte for byte, that every lab passes. One keep-alive connection carries the whole table, so a
+ * case also fails if the one before left bytes behind.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -2,13 +2,13 @@
  * Many clients at once, well-behaved ones beside rude ones: no answer is lost, doubled or swapped,
  * and every request comes to exactly one end (answered, its client left, cut off).
  *
- * The well-behaved ones send numbered requests and check each answer's number; how many answers they
- * got must be what the app has counted. The rude ones send pieces of requests, pipelines and
+ * The well-behaved ones send numbered requests and check each answer's number; how many answers
+ * they got must be what the app has counted. The rude ones send pieces of requests, pipelines and
  * malformed lines, read some of the answers, and leave in every way there is.
  *
- * Work is bounded by counts, never by a clock. Client threads use no assertion: Criterion's belong to
- * the test's own thread, which judges what they bring back. These tests also run on labs that are
- * built with a thread sanitizer (`make test-tsan`).
+ * Work is bounded by counts, never by a clock. Client threads use no assertion: Criterion's belong
+ * to the test's own thread, which judges what they bring back. These tests also run on labs that
+ * are built with a thread sanitizer (`make test-tsan`).
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>

@@ -7,8 +7,8 @@
  * failed test has left behind, so its standard error is shown.
  *
  * The working directory of a test is the repository's root (tools/run_tests sees to it); a lab's is
- * tests/apps, so `--app park:async_app` finds tests/apps/park.py. Apps there talk to the test through
- * two kinds of pipes that the lab inherits (tests/apps/harness.py):
+ * tests/apps, so `--app park:async_app` finds tests/apps/park.py. Apps there talk to the test
+ * through two kinds of pipes that the lab inherits (tests/apps/harness.py):
  *   events  the app writes lines, the test reads them in the order in which they were written;
  *   gates   a handler waits until the test opens its gate.
  * So a test needs no clock to know what runs, what waits and what came first.

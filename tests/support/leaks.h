@@ -4,8 +4,8 @@
 
 /*
  * Fail the test if memory of its process has leaked so far. Says nothing unless built with
- * SAN=address. LeakSanitizer looks at the end of a test's process too, but by then Criterion has its
- * verdict, and the exit status doesn't change it.
+ * SAN=address. LeakSanitizer looks at the end of a test's process too, but by then Criterion has
+ * its verdict, and the exit status doesn't change it.
  */
 void expect_no_leaks(void);
 

@@ -1,7 +1,8 @@
 /*
  * The completion queue under ThreadSanitizer: eight threads post, the main thread takes and drops,
- * as the HTTP thread does. A plain program, since Criterion's runner doesn't survive ThreadSanitizer;
- * no Python. Prints what it did; exit status 1 if something is missing or twice there.
+ * as the HTTP thread does. A plain program, since Criterion's runner doesn't survive
+ * ThreadSanitizer; no Python. Prints what it did; exit status 1 if something is missing or twice
+ * there.
  *
  *     completions_stress [POSTS per thread, 20000]
  */

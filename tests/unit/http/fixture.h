@@ -71,8 +71,9 @@ void fixture_wait_paused(fixture_t *f); /* some connection reads no further */
 void fixture_wait_drained(fixture_t *f);
 
 /*
- * Let the HTTP thread's loop go round a few times. Only for a check that something has NOT happened:
- * if the server were to do it, it would have had its chance; a pass is never wrong for lack of it.
+ * Let the HTTP thread's loop go round a few times. Only for a check that something has NOT
+ * happened: if the server were to do it, it would have had its chance; a pass is never wrong for
+ * lack of it.
  */
 void fixture_go_round(fixture_t *f);
 

@@ -37,8 +37,8 @@ static void add(text_t *text, const char *label, http_slice_t value)
 }
 
 /*
- * "GET /echo/1/2?x=y HTTP/1.1", then lines "path=...", "query=...", "param NAME=...", "field NAME=...",
- * and at last "body=...".
+ * "GET /echo/1/2?x=y HTTP/1.1", then lines "path=...", "query=...", "param NAME=...", "field
+ * NAME=...", and at last "body=...".
  */
 static text_t describe(const http_request_t *req)
 {

@@ -1,7 +1,7 @@
 /*
- * common/lab/signals.c: the first signal begins the drain, a second one or a handler that never returns
- * ends the process. What ends a process is tested in a child, whose status and last words the test
- * reads.
+ * common/lab/signals.c: the first signal begins the drain, a second one or a handler that never
+ * returns ends the process. What ends a process is tested in a child, whose status and last words
+ * the test reads.
  */
 #include <criterion/criterion.h>
 #include <signal.h>
