@@ -6,6 +6,8 @@
 #   tools/deps.sh --check    only report; exit status 1 if something is missing
 #   tools/deps.sh --bench    also the servers that `make bench-peers` compares with
 #   tools/deps.sh --dev      also the tools of `make lint` and `make format`
+#   tools/deps.sh --python   also what tools/python.sh builds an interpreter with
+#   tools/deps.sh --tsan     also the clang of PY=3.13t-tsan
 #
 # From the environment:
 #   PYTHON_CONFIG=FILE       embed this Python; default: the distribution's /usr/bin/python3-config
@@ -15,35 +17,31 @@
 # so it does not matter how it got there. What is missing comes from the machine's own apt sources;
 # on a system without apt this script only says what to install.
 #
-# Debian 12 has no llhttp package, Debian 13 has. There, apt looks at the newer suite on the mirror
-# that the machine already uses, with lists and cache in a temporary folder of this project: the
-# system's package state is not touched, and apt checks the signature against Debian's own keyring.
-# The one package (a header and a static library) is unpacked into build/deps/llhttp.
+# Debian 12 has no llhttp package, Debian 13 has. So Debian 12 fetches that one package (a header and
+# a static library) as tools/apt.sh says and unpacks it into build/deps/llhttp.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=tools/apt.sh
+. tools/apt.sh
 
 readonly deps_dir=build/deps
 readonly llhttp_dir=$deps_dir/llhttp
-readonly llhttp_suite=trixie
+log=$deps_dir/install.log
 python_config=${PYTHON_CONFIG:-/usr/bin/python3-config}
 python_is_own=${PYTHON_CONFIG:+yes}
 llhttp_prefix=${LLHTTP_PREFIX:-}
-check=no bench=no dev=no
-
-say() { printf '%s\n' "$*"; }
-die() {
-    printf 'deps.sh: %s\n' "$@" >&2
-    exit 1
-}
+check=no bench=no dev=no python=no tsan=no
 
 while (($#)); do
     case $1 in
     --check) check=yes ;;
     --bench) bench=yes ;;
     --dev) dev=yes ;;
+    --python) python=yes ;;
+    --tsan) tsan=yes ;;
     -h | --help)
-        sed -n '3,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+        print_usage
         exit 0
         ;;
     *)
@@ -58,7 +56,6 @@ python_config=$(command -v "$python_config" || printf '%s' "$python_config")
 
 # ---- What is missing -----------------------------------------------------------------------------
 
-have() { command -v "$1" >/dev/null 2>&1; }
 have_module() { have pkg-config && pkg-config --exists "$1" 2>/dev/null; }
 
 # The headers that `python3-config --includes` points at are really there.
@@ -94,6 +91,11 @@ print(*(name for name in sys.argv[1:] if importlib.util.find_spec(name) is None)
     fi
 }
 
+# A clang with the library that -fsanitize=thread links, which is a package of its own.
+have_tsan() {
+    have clang && compgen -G "$(clang -print-resource-dir)/lib/*/libclang_rt.tsan*.a" >/dev/null
+}
+
 # Fill `missing` with the names of Debian packages; `need_llhttp` is apart, since its way differs.
 find_missing() {
     missing=()
@@ -119,6 +121,16 @@ find_missing() {
         for package in $(missing_python_modules uvloop httptools aiohttp hypercorn waitress); do
             missing+=("python3-$package")
         done
+    fi
+    if [[ $python == yes ]]; then
+        # What asyncio, ssl, zlib and ctypes are compiled against; xz unpacks the source.
+        have_module zlib || missing+=(zlib1g-dev)
+        have_module openssl || missing+=(libssl-dev)
+        have_module libffi || missing+=(libffi-dev)
+        have xz || missing+=(xz-utils)
+    fi
+    if [[ $tsan == yes ]] && ! have_tsan; then
+        missing+=(clang libclang-rt-dev)
     fi
     if [[ $dev == yes ]]; then
         for package in clang-format clang-tidy cppcheck shellcheck; do
@@ -155,114 +167,24 @@ END
     exit 1
 }
 
-as_root() {
-    if (($(id -u) == 0)); then
-        "$@"
-    else
-        sudo "$@"
-    fi
-}
-
-# apt's own words go to the log; whoever calls this shows its end if it matters.
-apt_get() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 \
-        -o Acquire::Retries=2 "$@" </dev/null >>"$log" 2>&1
-}
-
-die_with_log() {
-    {
-        say "deps.sh: $1"
-        if [[ -s $log ]]; then
-            say "the last lines of $log:"
-            tail -n 15 "$log" | sed 's/^/    /'
-            say "Is there a network, and does \`apt-get update\` work?"
-        fi
-    } >&2
-    exit 1
-}
-
-install_packages() {
-    if (($(id -u) != 0)) && ! have sudo; then
-        die "missing: $*" \
-            "installing packages needs root: run this as root, or install sudo, or run" \
-            "  apt-get install $*"
-    fi
-    say "installing: $*"
-    # One broken third-party source must not stop us: what counts is whether the packages come.
-    apt_get update || say "  (apt-get update reported errors, going on with what it has)"
-    apt_get install --no-install-recommends -y "$@" || die_with_log "apt could not install: $*"
-    if [[ " $* " == *" nginx-light "* && -d /run/systemd/system ]]; then
-        say "  note: the nginx package has started a web server on port 80, which nothing here"
-        say "  needs; \`systemctl disable --now nginx\` stops it"
-    fi
-}
-
-# The archives that this machine's apt uses for its own release, as apt itself understands its
-# sources (both formats); those that say they are Debian's first.
-own_mirrors() {
-    # shellcheck disable=SC2016  # apt's own variables
-    apt-get indextargets --format '$(ORIGIN)|$(RELEASE)|$(CODENAME)|$(COMPONENT)|$(REPO_URI)' \
-        'Created-By: Packages' 2>>"$log" |
-        awk -F'|' -v own="$1" '
-            $4 == "main" && ($2 == own || $3 == own) && !seen[$5]++ {
-                print ($1 == "Debian" ? 0 : 1) "|" $5
-            }' | sort -s -t'|' -k1,1 | cut -d'|' -f2-
+take_llhttp() {
+    private_apt download libllhttp-dev && dpkg -x libllhttp-dev_*.deb root &&
+        # Its .so is a link into a package that we don't take; the static library is enough.
+        find root -xtype l -delete && is_llhttp_prefix root/usr && chmod 755 root
 }
 
 # Run in a subshell, so that its temporary folder goes whichever way it ends.
 fetch_llhttp() (
-    codename=$1
-    for keyring in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp} none; do
-        [[ -e $keyring ]] && break
-    done
-    [[ $keyring != none ]] || die "no Debian keyring here: install debian-archive-keyring"
-
     work=$(mktemp -d "$PWD/$deps_dir/.llhttp.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     trap 'exit 130' INT TERM HUP
-    mapfile -t mirrors < <(own_mirrors "$codename")
-    ((${#mirrors[@]} > 0)) ||
-        die "no apt source of this machine offers $codename main, so there is no mirror to ask" \
-            "for llhttp; build it yourself and pass LLHTTP_PREFIX=DIR"
-
-    for mirror in "${mirrors[@]}"; do
-        rm -rf "${work:?}"/*
-        mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" "$work/root"
-        cat >"$work/debian.sources" <<END
-Types: deb
-URIs: $mirror
-Suites: $llhttp_suite
-Components: main
-Architectures: $(dpkg --print-architecture)
-Targets: Packages
-Signed-By: $keyring
-END
-        private=(-q -o Dir::Etc::sourcelist="$work/debian.sources"
-            -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferences=/dev/null
-            -o Dir::Etc::preferencesparts=/dev/null
-            -o Dir::State="$work/state" -o Dir::Cache="$work/cache" -o APT::Default-Release=
-            -o APT::Update::Error-Mode=any -o APT::Sandbox::User=root -o Acquire::Languages=none
-            -o Acquire::Retries=2)
-        if {
-            apt-get "${private[@]}" update &&
-                (cd "$work" && apt-get "${private[@]}" download libllhttp-dev) &&
-                dpkg -x "$work"/libllhttp-dev_*.deb "$work/root"
-        } >>"$log" 2>&1 </dev/null; then
-            # Its .so is a link into a package that we don't take; the static library is enough.
-            find "$work/root" -xtype l -delete
-            is_llhttp_prefix "$work/root/usr" || continue
-            chmod 755 "$work/root"
-            rm -rf "$llhttp_dir"
-            mv -T "$work/root" "$llhttp_dir"
-            exit 0
-        fi
-    done
-    exit 1
+    fetch_newer "$work" deb take_llhttp || exit 1
+    rm -rf "$llhttp_dir"
+    mv -T "$work/root" "$llhttp_dir"
 )
 
 install_missing() {
-    local codename='' id=''
-    { have apt-get && have dpkg; } || by_hand
+    have_apt || by_hand
 
     mkdir -p "$deps_dir"
     exec 9>"$deps_dir/.lock"
@@ -271,21 +193,20 @@ install_missing() {
     : >"$log"
     rm -rf "$deps_dir"/.llhttp.* # left by a run that was killed
 
-    if [[ -r /etc/os-release ]]; then
-        # shellcheck source=/dev/null
-        id=$(. /etc/os-release && printf '%s' "${ID:-}")
-        # shellcheck source=/dev/null
-        codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
-    fi
-    if [[ $need_llhttp == yes && $id/$codename != debian/bookworm ]]; then
+    if [[ $need_llhttp == yes && $(system_release) != debian/bookworm ]]; then
         missing+=(libllhttp-dev)
         need_llhttp=no
     fi
     ((${#missing[@]} == 0)) || install_packages "${missing[@]}"
+    if [[ " ${missing[*]} " == *" nginx-light "* && -d /run/systemd/system ]]; then
+        say "  note: the nginx package has started a web server on port 80, which nothing here"
+        say "  needs; \`systemctl disable --now nginx\` stops it"
+    fi
     if [[ $need_llhttp == yes ]]; then
-        say "fetching: libllhttp-dev from Debian's $llhttp_suite into $llhttp_dir"
-        fetch_llhttp "$codename" ||
-            die_with_log "could not fetch llhttp; LLHTTP_PREFIX=DIR uses one of your own"
+        say "fetching: libllhttp-dev from Debian's $newer_suite into $llhttp_dir"
+        fetch_llhttp || die_with_log "could not fetch llhttp" \
+            "Is there a network, and does \`apt-get update\` work?" \
+            "Otherwise build llhttp 9 yourself and pass LLHTTP_PREFIX=DIR."
     fi
 
     if find_missing; then
@@ -294,7 +215,6 @@ install_missing() {
     fi
 }
 
-log=$deps_dir/install.log
 check_own
 if find_missing; then
     if [[ $check == yes ]]; then
