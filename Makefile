@@ -1,8 +1,9 @@
 # Loop Lab. `make help` lists what there is; everything that is made lands in build/.
 #
 #   build/http/            objects of what knows nothing of Python, unit_http, floor
-#   build/cpython-311/     the labs and what else embeds that Python; named after its ABI, so that
-#                          two interpreters' builds live side by side
+#   build/cpython-311/     the labs and what else embeds that Python: the system's by its ABI, one
+#                          of PYTHON_CONFIG by its ABI and place, python-3.13t/ that of PY=3.13t;
+#                          so two interpreters' builds live side by side
 #   build/*-debug, build/*-san-address-undefined       the same with DEBUG=1 or SAN=...
 #   build/config/          what tools/config_mk found out about this machine
 #   build/deps/            what tools/deps.sh has fetched, if anything
@@ -13,17 +14,22 @@
 ## WERROR=1               warnings are errors
 ## DEBUG=1                no optimisation, thread assertions on
 ## SAN=address,undefined  with sanitizers (any list the compiler knows), thread assertions on
+## PY=3.13, PY=3.13t      embed this Python, with or without the GIL; built once where it is missing
+##                        (3 minutes; kept in ~/.cache/looplab). 3.13t-tsan: for ThreadSanitizer
+## PY_OPT=pgo             the same with profile-guided optimisation (20 minutes)
 ## PYTHON_CONFIG=FILE     embed the Python of this python3-config (/usr/bin/python3-config)
 ## LLHTTP_PREFIX=DIR      use the llhttp in DIR/include and DIR/lib
 ## DEPS=0                 don't look for missing dependencies, don't install any
 ## TEST_FILTER='suite/*'  run only these tests
 ## FULL=1, QUICK=1        `make reproduce` at length (for the record), or just to see that it runs
 ## ARGS='...'             more options for the script behind reproduce, measure, bench-peers
+PY ?=
+PY_OPT ?=
 PYTHON_CONFIG ?= /usr/bin/python3-config
 LLHTTP_PREFIX ?=
 TEST_FILTER ?=
 DEPS ?= 1
-export PYTHON_CONFIG LLHTTP_PREFIX TEST_FILTER
+export PY_OPT DEPS PYTHON_CONFIG LLHTTP_PREFIX TEST_FILTER
 
 # Runs the experiment and the tests in Python: the distribution's, whatever comes first on PATH.
 PYTHON := /usr/bin/python3
@@ -55,6 +61,7 @@ BRIDGE_SRC = \
     common/bridge/callable.c \
     common/bridge/completions.c \
     common/bridge/convert.c \
+    common/bridge/gil.c \
     common/bridge/interpreter.c \
     common/bridge/loop_thread.c \
     common/bridge/module.c \
@@ -92,9 +99,33 @@ PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) \
 # for each choice of Python and llhttp; make remakes it by the rule below before anything else and,
 # if it has changed, starts over. Commands that compile nothing don't need it and install nothing.
 
-COMPILES_NOTHING = help deps clean distclean format format-check docs-tables check-docs
+COMPILES_NOTHING = help deps python clean distclean format format-check docs-tables check-docs
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 GOALS := $(or $(MAKECMDGOALS),all)
+
+ifneq ($(PY)$(PY_OPT),)
+  ifeq ($(origin PYTHON_CONFIG),command line)
+    $(error PY and PYTHON_CONFIG both say which Python: leave one of them out)
+  endif
+  ifneq ($(filter-out $(filter-out deps python,$(COMPILES_NOTHING)),$(GOALS)),)
+    PYTHON_CONFIG := $(shell PY_OPT='$(PY_OPT)' tools/python.sh --path $(PY))
+    ifeq ($(PYTHON_CONFIG),)
+      $(error no such Python, see above)
+    endif
+  endif
+endif
+# An instrumented Python wants instrumented labs, all by the compiler that it was built with.
+ifneq ($(filter %-tsan,$(PY)),)
+  ifeq ($(SAN),)
+    SAN := thread
+  else ifneq ($(SAN),thread)
+    $(error PY=$(PY) goes with SAN=thread, not with SAN=$(SAN))
+  endif
+  ifeq ($(origin CC),default)
+    CC = clang
+  endif
+endif
+
 CONFIG := build/config/$(subst /,_,$(PYTHON_CONFIG)@$(LLHTTP_PREFIX)).mk
 
 .DEFAULT_GOAL := all
@@ -106,10 +137,12 @@ ifneq ($(filter-out $(COMPILES_NOTHING),$(GOALS)),)
   endif
 endif
 
+build_python = $(if $(PY),tools/python.sh '$(PY)')
 $(CONFIG): FORCE
+	@$(build_python)
 	@$(if $(call on,$(DEPS)),tools/deps.sh)
 	@mkdir -p $(@D)
-	@tools/config_mk >$@.$$$$ && { cmp -s $@.$$$$ $@ || mv $@.$$$$ $@; }; \
+	@CC='$(CC)' tools/config_mk $(@:.mk=.probe) >$@.$$$$ && { cmp -s $@.$$$$ $@ || mv $@.$$$$ $@; }; \
 	    status=$$?; rm -f $@.$$$$; exit $$status
 
 # ---- Flags ---------------------------------------------------------------------------------------
@@ -121,8 +154,8 @@ endif
 comma := ,
 VARIANT := $(if $(SAN),-san-$(subst $(comma),-,$(SAN)))$(if $(call on,$(DEBUG)),-debug)
 PLAIN := build/http$(VARIANT)
-PY    := build/$(or $(PY_ABI),python)$(VARIANT)
-BIN   := $(PY)/bin
+EMBED := build/$(if $(PY),python-$(PY)$(PY_OPT:%=-%),$(or $(PY_BUILD),python))$(VARIANT)
+BIN   := $(EMBED)/bin
 
 ifneq ($(call on,$(DEBUG)),)
   CFLAGS ?= -O0 -g3
@@ -148,8 +181,8 @@ PLAIN_CFLAGS = $(ALL_CFLAGS)
 PY_CFLAGS    = $(ALL_CFLAGS) $(PY_CPPFLAGS) $(POPT_CPPFLAGS)
 
 # What one file needs on top.
-FLAGS_common/bridge/interpreter.c = -DPYTHON_EXECUTABLE='"$(PY_EXECUTABLE)"' \
-    -DPYTHON_ABI='"$(PY_ABI)"'
+FLAGS_common/bridge/interpreter.c = -DPYTHON_EXECUTABLE='"$(PY_EXECUTABLE)"'
+FLAGS_common/bridge/gil.c = -DPYTHON_BUILT_WITH='"$(PY_BUILT_WITH)"'
 test_flags = $(if $(filter tests/%,$(1)),$(CRITERION_CPPFLAGS))
 file_flags = $(call test_flags,$(1)) $(FLAGS_$(1))
 
@@ -158,14 +191,14 @@ file_flags = $(call test_flags,$(1)) $(FLAGS_$(1))
 Q := $(if $(call on,$(V)),,@)
 say = @$(if $(call on,$(V)),:,printf '  %-4s %s\n') '$(1)' '$(2)'
 plain = $(patsubst %.c,$(PLAIN)/%.o,$(1))
-py    = $(patsubst %.c,$(PY)/%.o,$(1))
+py    = $(patsubst %.c,$(EMBED)/%.o,$(1))
 
 $(PLAIN)/%.o: %.c $(PLAIN)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PLAIN_CFLAGS) $(call file_flags,$<) -MMD -MP -c -o $@ $<
 
-$(PY)/%.o: %.c $(PY)/flags
+$(EMBED)/%.o: %.c $(EMBED)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PY_CFLAGS) $(call file_flags,$<) -MMD -MP -c -o $@ $<
@@ -175,9 +208,9 @@ write_if_changed = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(strip $(1)))
     printf '%s\n' '$(subst ','\'',$(strip $(1)))' >$@
 $(PLAIN)/flags: FORCE
 	$(call write_if_changed,$(CC) $(PLAIN_CFLAGS) $(ALL_LDFLAGS) $(LLHTTP_LIBS))
-$(PY)/flags: FORCE
+$(EMBED)/flags: FORCE
 	$(call write_if_changed,$(CC) $(PY_CFLAGS) $(ALL_LDFLAGS) $(LLHTTP_LIBS) $(PY_LIBS) \
-	    $(PY_EXECUTABLE))
+	    $(PY_EXECUTABLE) $(PY_VERSION) $(PY_BUILT_WITH))
 
 -include $(patsubst %.o,%.d,$(call plain,$(PLAIN_SRC)) $(call py,$(PY_SRC)))
 
@@ -185,8 +218,8 @@ $(PY)/flags: FORCE
 
 LIBLOG    = $(PLAIN)/liblog.a
 LIBHTTP   = $(PLAIN)/libhttp.a
-LIBBRIDGE = $(PY)/libbridge.a
-LIBLAB    = $(PY)/liblab.a
+LIBBRIDGE = $(EMBED)/libbridge.a
+LIBLAB    = $(EMBED)/liblab.a
 
 $(LIBLOG):    $(call plain,$(LOG_SRC))
 $(LIBHTTP):   $(call plain,$(HTTP_SRC))
@@ -233,11 +266,13 @@ TESTS = $(if $(UNIT_HTTP_SRC),unit_http) $(if $(UNIT_BRIDGE_SRC),unit_bridge) \
         $(if $(UNIT_LAB_SRC),unit_lab) $(if $(INTEGRATION_SRC),integration)
 
 # How the programs in a folder were built, for whoever stores figures about them.
-$(BIN)/build.json: $(PY)/flags
+$(BIN)/build.json: $(EMBED)/flags
 	@mkdir -p $(@D)
-	@printf '{"cc": "%s", "cflags": "%s", "llhttp": "%s", "abi": "%s"}\n' \
+	@printf '{"cc": "%s", "cflags": "%s", "llhttp": "%s", "abi": "%s",' \
 	    "$$($(CC) --version | head -n 1)" '$(strip $(CFLAGS) $(HARDENING))' \
 	    '$(notdir $(LLHTTP_LIBS))' '$(PY_ABI)' >$@
+	@printf ' "python": "%s", "python_built_with": "%s"}\n' \
+	    '$(PY_VERSION)' '$(PY_BUILT_WITH)' >>$@
 
 # ---- Commands ------------------------------------------------------------------------------------
 
@@ -278,10 +313,14 @@ check-docs: ## fail if `make docs-tables` would change something
 	$(Q)$(PYTHON) bench/update_docs.py --check
 
 deps: ## install what is missing (`tools/deps.sh --check` only reports)
+	@$(build_python)
 	@tools/deps.sh
 
+python: ## build the interpreter that PY names, if it isn't there yet
+	@tools/python.sh $(PY)
+
 C_FILES = $(sort $(shell find $(filter-out build/,$(wildcard */)) -name '*.[ch]'))
-SCRIPTS = .ci/run tools/config_mk tools/deps.sh tools/run_tests
+SCRIPTS = .ci/run tools/apt.sh tools/config_mk tools/deps.sh tools/python.sh tools/run_tests
 
 format: ## lay out all C files as .clang-format says
 	$(Q)$(CLANG_FORMAT) -i $(C_FILES)
@@ -306,7 +345,7 @@ lint: compile_commands.json ## format-check, clang-tidy, cppcheck, shellcheck
 	$(Q)$(CPPCHECK) $(filter-out tests/%,$(PLAIN_SRC) $(PY_SRC))
 	$(Q)$(CPPCHECK) $(CPPCHECK_CRITERION) $(filter tests/%,$(PLAIN_SRC) $(PY_SRC))
 	$(call say,SH,$(SCRIPTS))
-	$(Q)shellcheck $(SCRIPTS)
+	$(Q)shellcheck -x $(SCRIPTS)
 
 # For editors and clang-tidy: how each file is compiled, as JSON.
 define newline
@@ -336,7 +375,7 @@ help: ## this list
 	@echo
 	@sed -n 's/^## /  /p' Makefile
 
-.PHONY: all test reproduce measure measured bench-peers docs-tables check-docs deps format \
+.PHONY: all test reproduce measure measured bench-peers docs-tables check-docs deps python format \
         format-check lint clean distclean help FORCE $(LABS) unit_http unit_bridge unit_lab \
         integration
 .DELETE_ON_ERROR:

@@ -55,6 +55,13 @@ void bridge_close(bridge_t *bridge, bridge_thread_t *main_thread);
 const char *bridge_python_version(void);
 bool        bridge_gil_enabled(const bridge_t *bridge);
 
+/*
+ * "3.13.5 free-threaded, -O3": version, GIL or not, how that Python was built. After an extension
+ * module has brought the GIL back: "3.13.5 GIL (turned on by MODULE), -O3". `bridge` NULL: as
+ * built. attached or not; any thread
+ */
+void bridge_describe_python(const bridge_t *bridge, char *text, size_t size);
+
 /* A thread state for the calling thread, left detached. thread: that one. 0 or -1 without memory */
 int  bridge_thread_open(bridge_thread_t *thread, bridge_t *bridge);
 void bridge_thread_close(bridge_thread_t *thread); /* on that thread, detached */

@@ -2,6 +2,7 @@
  * What the files of common/bridge share among themselves.
  *
  *   interpreter.c  starts and ends Python; thread states
+ *   gil.c          whether there is a GIL, and who turned it on
  *   module.c       the looplab module: its types, its state
  *   app.c          looplab.App: what a student's module fills in
  *   app_load.c     App -> bridge_app_t: checks, freezes, routes, hooks
@@ -13,6 +14,8 @@
  */
 #ifndef LOOPLAB_BRIDGE_INTERNAL_H
 #define LOOPLAB_BRIDGE_INTERNAL_H
+
+#include <stdatomic.h>
 
 #include "common/bridge/bridge.h"
 #include "common/bridge/compat.h"
@@ -37,7 +40,12 @@ struct bridge {
     PyObject           *module; /* owned: looplab */
     bridge_state_t     *state;  /* the module's */
     bool                debug;
-    bool                gil;
+
+    /* Written attached, when an import turns the GIL on: before `gil`, which publishes it. */
+    char gil_turned_on_by[96]; /* the module, or "" */
+
+    /* Any thread. */
+    atomic_bool gil;
 };
 
 /* One route of a loaded app: http_request_t.route_arg. Read-only after bridge_app_load(). */
@@ -59,7 +67,11 @@ static inline bridge_state_t *bridge_request_state(const http_request_t *req)
     return bridge_route(req)->bridge->state;
 }
 
-/* interpreter.c: ask again whether there is a GIL: an import may have turned it on. Attached. */
+/*
+ * gil.c: from here on notice which import turns the GIL on (0, or -1 with an exception set); ask
+ * again whether there is one. Attached.
+ */
+int  bridge_watch_gil(bridge_t *bridge);
 void bridge_refresh_gil(bridge_t *bridge);
 
 /* module.c: module.name, new; NULL with an exception set. Attached. */

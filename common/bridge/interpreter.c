@@ -94,30 +94,17 @@ done:
     return err;
 }
 
-static bool gil_enabled(void)
-{
-    bool      enabled = true;
-    PyObject *ask = PySys_GetObject("_is_gil_enabled");               /* borrowed; 3.13 and later */
-    PyObject *answer = ask == NULL ? NULL : PyObject_CallNoArgs(ask); /* new */
-
-    if (answer != NULL)
-        enabled = PyObject_IsTrue(answer) != 0;
-    Py_XDECREF(answer);
-    PyErr_Clear();
-    return enabled;
-}
-
 /* Attached. */
 static int prepare(bridge_t *bridge)
 {
     bridge->interpreter = PyInterpreterState_Get();
-    if (extend_path() != 0)
+    if (bridge_watch_gil(bridge) != 0 || extend_path() != 0)
         return -1;
     bridge->module = PyImport_ImportModule("looplab"); /* new */
     if (bridge->module == NULL)
         return -1;
     bridge->state = bridge_module_state(bridge->module);
-    bridge->gil = gil_enabled();
+    bridge_refresh_gil(bridge);
     return 0;
 }
 
@@ -164,16 +151,6 @@ const char *bridge_python_version(void)
     static const char version[] = PY_VERSION; /* "3.11.2": header and library are of one build */
 
     return version;
-}
-
-bool bridge_gil_enabled(const bridge_t *bridge)
-{
-    return bridge->gil;
-}
-
-void bridge_refresh_gil(bridge_t *bridge)
-{
-    bridge->gil = gil_enabled();
 }
 
 /* ---- Threads --------------------------------------------------------------------------------- */

@@ -38,6 +38,8 @@ typedef struct {
     lab_t            *lab;
     self_bench_t     *bench;
     char              url[96];
+    char              python_text[192]; /* what the banner said; at the end, what was true then */
+    bool              python_changed;   /* an import turned the GIL on while the lab ran */
     uint64_t          started_ns;
     int               status;
 } program_t;
@@ -175,8 +177,8 @@ static void print_banner(program_t *program)
     snprintf(program->url, sizeof program->url, "http://%s%s%s:%d", six ? "[" : "", options->host,
              six ? "]" : "", http_server_port(program->server));
     printf("%s: %s\n", program->info->name, program->info->summary);
-    printf("Python %s (%s), app %s", bridge_python_version(),
-           bridge_gil_enabled(program->bridge) ? "GIL" : "free-threaded", options->app);
+    bridge_describe_python(program->bridge, program->python_text, sizeof program->python_text);
+    printf("Python %s; app %s", program->python_text, options->app);
     if (program->info->options & LAB_HAS_WORKERS)
         printf(", %u workers", options->workers);
     printf("\nlistening on %s\n", program->url);
@@ -230,6 +232,18 @@ static void print_summary(const program_t *program, const http_stats_t *stats)
            (unsigned long long)stats->cut_off);
     printf("  CPU %.2f us per request, start included; at most %ld MiB of memory\n",
            stats->parsed == 0 ? 0 : cpu / (double)stats->parsed, usage.ru_maxrss / 1024);
+    if (program->python_changed)
+        printf("  not a free-threaded run: Python %s\n", program->python_text);
+}
+
+/* A handler's import may have turned the GIL on since the banner. */
+static void see_python_again(program_t *program)
+{
+    char now[sizeof program->python_text];
+
+    bridge_describe_python(program->bridge, now, sizeof now);
+    program->python_changed = strcmp(now, program->python_text) != 0;
+    memcpy(program->python_text, now, sizeof now);
 }
 
 /* Close what is open, in the reverse order of opening. */
@@ -252,6 +266,7 @@ static void finish(program_t *program)
     bridge_attach(&program->python);
     bridge_app_free(program->app);
     bridge_detach(&program->python);
+    see_python_again(program);
     bridge_close(program->bridge, &program->python);
 }
 
@@ -269,14 +284,11 @@ static void serve(program_t *program)
 
 static void print_version(const lab_info_t *info)
 {
-#ifdef Py_GIL_DISABLED
-    const char *build = "free-threaded";
-#else
-    const char *build = "GIL";
-#endif
+    char python[192];
 
-    printf("%s\nPython %s (%s)\nlibuv %s\nllhttp %s\n", info->name, bridge_python_version(), build,
-           uv_version_string(), http_parser_version());
+    bridge_describe_python(NULL, python, sizeof python);
+    printf("%s\nPython %s\nlibuv %s\nllhttp %s\n", info->name, python, uv_version_string(),
+           http_parser_version());
 }
 
 static int pin(const program_t *program)

@@ -1,0 +1,202 @@
+"""Whether a lab says the truth about the GIL when an extension module turns it back on.
+
+A tiny extension module is compiled in a scratch folder and imported by an app: by the app's module
+itself, or by a handler while the lab runs. On a Python with a GIL there is nothing to turn on, and
+the lab must not claim that there was.
+
+From the environment, set by `make test`: LAB_BIN_DIR, PYTHON_CONFIG.
+"""
+
+import os
+import re
+import select
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import textwrap
+import time
+import unittest
+import urllib.request
+
+DEADLINE_S = 20
+
+SINGLE_PHASE = """
+#include <Python.h>
+static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, .m_name = "culprit", .m_size = -1};
+PyMODINIT_FUNC PyInit_culprit(void) { return PyModule_Create(&def); }
+"""
+
+MULTI_PHASE = """
+#include <Python.h>
+static PyModuleDef_Slot slots[] = {%s{0, NULL}};
+static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, .m_name = "culprit", .m_slots = slots};
+PyMODINIT_FUNC PyInit_culprit(void) { return PyModuleDef_Init(&def); }
+"""
+
+# Each source of the module, and whether it brings the GIL back.
+MODULES = {
+    "single phase": (SINGLE_PHASE, True),
+    "multi-phase without Py_mod_gil": (MULTI_PHASE % "", True),
+    "multi-phase with Py_mod_gil": (
+        MULTI_PHASE % "{Py_mod_gil, Py_MOD_GIL_NOT_USED}, ",
+        False,
+    ),
+}
+
+APP = """
+from looplab import App
+{at_import}
+app = App()
+
+@app.get("/")
+def home(request):
+    {in_handler}
+    return "hello"
+"""
+
+
+def lab3():
+    return os.path.join(os.environ.get("LAB_BIN_DIR", ""), "lab3")
+
+
+def python_of_lab():
+    """What the lab says that it embeds, as built: "Python 3.13.5 free-threaded, -O3"."""
+    said = subprocess.run(
+        [lab3(), "--version"], capture_output=True, text=True, check=True
+    )
+    return said.stdout.splitlines()[1]
+
+
+def config(*options):
+    command = [os.environ.get("PYTHON_CONFIG") or "/usr/bin/python3-config", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+class Lab:
+    """lab3 with an app of its own folder, until the `with` block ends."""
+
+    def __init__(self, folder):
+        self.stderr_path = os.path.join(folder, "stderr")
+        with open(self.stderr_path, "w") as stderr:
+            self.process = subprocess.Popen(
+                [os.path.abspath(lab3()), "--port", "0", "--app", "culprit_app:app"],
+                cwd=folder,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+            )
+
+    def __enter__(self):
+        self.banner = self._read_banner()
+        self.url = self.banner.split("listening on ")[1].strip()
+        return self
+
+    def __exit__(self, *exc):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def _read_banner(self):
+        """What the lab prints up to and with the line that says where it listens."""
+        deadline = time.monotonic() + DEADLINE_S
+        stdout = self.process.stdout.fileno()
+        said = b""
+        while not re.search(rb"listening on \S+\n", said):
+            left = max(0, deadline - time.monotonic())
+            chunk = select.select([stdout], [], [], left)[0] and os.read(stdout, 4096)
+            if not chunk:
+                self.__exit__()
+                raise AssertionError(
+                    f"no banner from the lab; it said {said!r} and {self.stderr()!r}"
+                )
+            said += chunk
+        return said.decode()
+
+    def get(self):
+        with urllib.request.urlopen(self.url + "/", timeout=DEADLINE_S) as answer:
+            return answer.read()
+
+    def stop(self):
+        """SIGTERM; what the lab printed after its banner."""
+        self.process.send_signal(signal.SIGTERM)
+        rest, _ = self.process.communicate(timeout=DEADLINE_S)
+        return rest.decode()
+
+    def stderr(self):
+        with open(self.stderr_path) as file:
+            return file.read()
+
+
+@unittest.skipUnless(os.access(lab3(), os.X_OK), "LAB_BIN_DIR names no labs")
+class GilBack(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="looplab-gil-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.free_threaded = "free-threaded" in python_of_lab()
+
+    def start(self, source, at_import="", in_handler="pass"):
+        """A lab whose app imports the module made of this source, where the arguments say."""
+        self.compile(source)
+        with open(os.path.join(self.folder, "culprit_app.py"), "w") as file:
+            file.write(APP.format(at_import=at_import, in_handler=in_handler))
+        return Lab(self.folder)
+
+    def compile(self, source):
+        path = os.path.join(self.folder, "culprit.c")
+        with open(path, "w") as file:
+            file.write(textwrap.dedent(source))
+        command = ["cc", "-shared", "-fPIC", *shlex.split(config("--includes")), path]
+        command += ["-o", path[:-2] + config("--extension-suffix").strip()]
+        built = subprocess.run(command, capture_output=True, text=True)
+        self.assertEqual(0, built.returncode, f"{command}\n{built.stderr}")
+
+    def test_banner_names_the_module_that_turned_the_gil_on(self):
+        for name, (source, brings_back) in MODULES.items():
+            if "Py_mod_gil," in source and not self.free_threaded:
+                continue  # 3.11 doesn't know the slot
+            with self.subTest(module=name):
+                with self.start(source, at_import="import culprit") as lab:
+                    self.assertEqual(
+                        brings_back and self.free_threaded,
+                        " GIL (turned on by culprit), " in lab.banner,
+                        lab.banner,
+                    )
+                    self.assertEqual(
+                        self.free_threaded and not brings_back,
+                        " free-threaded, " in lab.banner,
+                        lab.banner,
+                    )
+
+    def test_a_filtered_warning_hides_nothing(self):
+        for action in ("ignore", "always"):
+            with self.subTest(action=action):
+                at_import = f"import warnings; warnings.simplefilter('{action}'); import culprit"
+                with self.start(SINGLE_PHASE, at_import=at_import) as lab:
+                    self.assertEqual(
+                        self.free_threaded,
+                        " GIL (turned on by culprit), " in lab.banner,
+                        lab.banner,
+                    )
+
+    def test_an_import_while_the_lab_runs_is_said_at_once_and_at_the_end(self):
+        with self.start(SINGLE_PHASE, in_handler="import culprit") as lab:
+            self.assertNotIn("turned on", lab.banner)
+            self.assertEqual(b"hello", lab.get())
+            logged = lab.stderr()
+            summary = lab.stop()
+            self.assertEqual(0, lab.process.returncode, lab.stderr())
+        self.assertEqual(
+            self.free_threaded, "importing culprit has turned the GIL on" in logged, logged
+        )
+        self.assertEqual(
+            self.free_threaded,
+            "not a free-threaded run: Python " in summary
+            and "GIL (turned on by culprit)" in summary,
+            summary,
+        )
+
+
+if __name__ == "__main__":
+    unittest.main()
