@@ -137,11 +137,12 @@ step() {
     set +m
     while kill -0 "$step_pid" 2>/dev/null; do
         compiled=$(grep -c -- ' -c .* -o ' "$log" || true)
+        ((compiled > 0)) && compiled=", $compiled files compiled" || compiled=''
         if [[ -t 1 ]]; then
-            printf '\r\033[K%s  %s, %s files compiled' "$text" "$(elapsed)" "$compiled"
+            printf '\r\033[K%s  %s%s' "$text" "$(elapsed)" "$compiled"
         elif ((SECONDS - beat >= 30)); then
             beat=$SECONDS
-            say "        $(elapsed), $compiled files compiled"
+            say "        $(elapsed)$compiled"
         fi
         sleep 0.5
     done
@@ -157,13 +158,13 @@ on_exit() {
     [[ -z $work ]] || rm -rf "$work"
 }
 
-# fail MESSAGE: a step went wrong; a full disk is said first, since nothing else shows it plainly.
+# fail MESSAGE [HINT]: a step went wrong; a full disk is said first, since nothing else shows it plainly.
 fail() {
     if grep -q 'No space left on device' "$log" || (($(free_mib) < 20)); then
         die_with_log "$1: the disk of $cache is full ($needed_mib MiB are needed)" \
             "XDG_CACHE_HOME=/some/other/folder puts the cache elsewhere."
     fi
-    die_with_log "$1" "$own_hint"
+    die_with_log "$@" "$own_hint"
 }
 
 free_mib() { df -Pm "$cache" | awk 'NR == 2 { print $4 }'; }
@@ -290,7 +291,8 @@ compare_with_pair() {
 
 build() {
     step "fetching the source of Python $version" fetch_source ||
-        fail "could not fetch the source package python$version of Debian's $newer_suite (is there a network? has this machine's mirror that package?)"
+        fail "could not fetch Debian $newer_suite's source package python$version" \
+            "Is there a network, and has this machine's mirror that package?"
     unpack >>"$log" 2>&1 || fail "could not unpack the source"
     step "configuring" configure || fail "configure failed"
     step "compiling" compile || fail "the build failed"
