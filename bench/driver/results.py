@@ -85,16 +85,27 @@ def _modified():
     return bool(_output("git", "status", "--porcelain", "--untracked-files=no", *code))
 
 
+def embedded_python(versions):
+    """What a lab's --version says of the Python in it; {} if it says nothing of the kind."""
+    for line in versions:
+        found = re.fullmatch(r"Python (\S+) (GIL|free-threaded), (.+)", line)
+        if found:
+            return {"version": found[1], "gil": found[2] == "GIL", "built_with": found[3]}
+    return {}
+
+
 def environment(bin_dir):
     """The machine and the build; nothing that names the host or a path on it."""
     bin_dir = os.path.abspath(bin_dir)
+    versions = _output(os.path.join(bin_dir, "lab3"), "--version").splitlines()[1:]
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "kernel": f"{platform.system()} {platform.release()}",
         "system_call_us": _system_call_us(),
-        "versions": _output(os.path.join(bin_dir, "lab3"), "--version").splitlines()[1:],
+        "versions": versions,
+        "python": embedded_python(versions),
         "peers_python": _output(PYTHON, "--version"),
         "wrk": _output("wrk", "-v").partition(" [")[0],
         "commit": _output("git", "rev-parse", "--short=12", "HEAD") or "unknown",

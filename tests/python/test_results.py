@@ -94,7 +94,24 @@ class Environment(support.WithFolder):
 
     def test_does_without_a_build(self):
         environment = results.environment(self.folder)
-        self.assertEqual((environment["versions"], environment["build"]), ([], {}))
+        self.assertEqual((environment["versions"], environment["python"], environment["build"]),
+                         ([], {}, {}))
+
+    def test_says_which_python_was_measured(self):
+        cases = {
+            "Python 3.11.2 GIL, -O2": ("3.11.2", True, "-O2"),
+            "Python 3.13.5 free-threaded, -O3, PGO": ("3.13.5", False, "-O3, PGO"),
+            "Python 3.14.0rc1+ GIL, as shipped": ("3.14.0rc1+", True, "as shipped"),
+        }
+        for line, (version, gil, built_with) in cases.items():
+            with self.subTest(line):
+                self.assertEqual(results.embedded_python([line, "libuv 1.44.2"]),
+                                 {"version": version, "gil": gil, "built_with": built_with})
+
+    def test_a_version_that_says_less_of_python_is_no_error(self):
+        for line in ("Python 3.11.2", "Python 3.11.2 (GIL)", "libuv 1.44.2", ""):
+            with self.subTest(line):
+                self.assertEqual(results.embedded_python([line]), {})
 
 
 if __name__ == "__main__":

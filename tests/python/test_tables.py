@@ -68,7 +68,7 @@ class Labs(unittest.TestCase):
 
     def test_caption_has_machine_and_versions(self):
         caption = reports.caption(support.lab_run(rounds=1))
-        for part in ("2026-01-02", "A CPU", "2 cores", "Linux 6.1", "Python 3.11.2 (GIL)",
+        for part in ("2026-01-02", "A CPU", "2 cores", "Linux 6.1", "Python 3.11.2 GIL, -O2",
                      "wrk 4.1.0", "0123456789ab", "1 round of 3 s", "100 connections"):
             self.assertIn(part, caption)
 
