@@ -15,8 +15,8 @@
 ## DEBUG=1                no optimisation, thread assertions on
 ## SAN=address,undefined  with sanitizers (any list the compiler knows), thread assertions on
 ## PY=3.13, PY=3.13t      embed this Python, with or without the GIL; built once where it is missing
-##                        (3 minutes; kept in ~/.cache/looplab). 3.13t-tsan: for ThreadSanitizer
-## PY_OPT=pgo             the same with profile-guided optimisation (20 minutes)
+##                        (5 minutes; kept in ~/.cache/looplab). 3.13t-tsan: for ThreadSanitizer
+## PY_OPT=pgo             the same with profile-guided optimisation (takes several times as long)
 ## PYTHON_CONFIG=FILE     embed the Python of this python3-config (/usr/bin/python3-config)
 ## LLHTTP_PREFIX=DIR      use the llhttp in DIR/include and DIR/lib
 ## DEPS=0                 don't look for missing dependencies, don't install any
@@ -88,9 +88,11 @@ UNIT_BRIDGE_SRC = $(wildcard tests/unit/bridge/*.c)
 UNIT_LAB_SRC    = $(wildcard tests/unit/lab/*.c)
 INTEGRATION_SRC = $(wildcard tests/integration/*.c)
 SUPPORT_SRC     = $(wildcard tests/support/*.c)
+TSAN_SRC        = $(wildcard tests/tsan/*.c)
 
 # What is compiled without Python's headers, and what with them.
-PLAIN_SRC = $(LOG_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(UNIT_HTTP_SRC) $(INTEGRATION_SRC) $(SUPPORT_SRC)
+PLAIN_SRC = $(LOG_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(UNIT_HTTP_SRC) $(INTEGRATION_SRC) \
+            $(SUPPORT_SRC) $(TSAN_SRC)
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) \
          $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC)
 
@@ -262,6 +264,9 @@ $(BIN)/unit_lab: $(call py,$(UNIT_LAB_SRC)) $(call plain,$(SUPPORT_SRC)) \
 $(BIN)/integration: $(call plain,$(INTEGRATION_SRC) $(SUPPORT_SRC))
 	$(LINK) $(CRITERION_LIBS)
 
+$(BIN)/completions_stress: $(call plain,$(TSAN_SRC)) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
+	$(LINK) $(HTTP_LIBS)
+
 TESTS = $(if $(UNIT_HTTP_SRC),unit_http) $(if $(UNIT_BRIDGE_SRC),unit_bridge) \
         $(if $(UNIT_LAB_SRC),unit_lab) $(if $(INTEGRATION_SRC),integration)
 
@@ -287,6 +292,17 @@ test: $(LABS:%=$(BIN)/%) $(TESTS:%=$(BIN)/%) ## build and run all tests
 
 unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%)
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' tools/run_tests $<
+
+# The tests' own program stays as it is; what it starts is instrumented, and the Python in it too.
+ifneq ($(and $(VARIANT),$(filter test-tsan,$(GOALS))),)
+  $(error test-tsan chooses SAN and PY for what it builds: leave DEBUG, SAN and PY out)
+endif
+test-tsan: $(BIN)/integration ## look for data races: labs and a Python built with ThreadSanitizer
+	@$(MAKE) --no-print-directory PY=3.13t-tsan TESTS_OF_TSAN='$<' run-tsan
+
+run-tsan: $(LABS:%=$(BIN)/%) $(BIN)/completions_stress
+	@tools/test_tsan '$(TESTS_OF_TSAN)' '$(BIN)' \
+	    '$(PYTHON_CONFIG:%/bin/python3.13t-config=%)/lib/tsan.supp'
 
 # What is measured is never the instrumented build.
 ifneq ($(and $(VARIANT),$(filter reproduce measure bench-peers,$(GOALS))),)
@@ -320,7 +336,8 @@ python: ## build the interpreter that PY names, if it isn't there yet
 	@tools/python.sh $(PY)
 
 C_FILES = $(sort $(shell find $(filter-out build/,$(wildcard */)) -name '*.[ch]'))
-SCRIPTS = .ci/run tools/apt.sh tools/config_mk tools/deps.sh tools/python.sh tools/run_tests
+SCRIPTS = .ci/run tools/apt.sh tools/config_mk tools/deps.sh tools/python.sh tools/run_tests \
+          tools/test_tsan
 
 format: ## lay out all C files as .clang-format says
 	$(Q)$(CLANG_FORMAT) -i $(C_FILES)
@@ -375,9 +392,9 @@ help: ## this list
 	@echo
 	@sed -n 's/^## /  /p' Makefile
 
-.PHONY: all test reproduce measure measured bench-peers docs-tables check-docs deps python format \
-        format-check lint clean distclean help FORCE $(LABS) unit_http unit_bridge unit_lab \
-        integration
+.PHONY: all test test-tsan run-tsan reproduce measure measured bench-peers docs-tables check-docs \
+        deps python format format-check lint clean distclean help FORCE $(LABS) unit_http \
+        unit_bridge unit_lab integration
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules

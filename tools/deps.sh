@@ -129,8 +129,9 @@ find_missing() {
         have_module libffi || missing+=(libffi-dev)
         have xz || missing+=(xz-utils)
     fi
-    if [[ $tsan == yes ]] && ! have_tsan; then
-        missing+=(clang libclang-rt-dev)
+    if [[ $tsan == yes ]]; then
+        have_tsan || missing+=(clang libclang-rt-dev)
+        have llvm-symbolizer || missing+=(llvm) # functions and lines in its reports
     fi
     if [[ $dev == yes ]]; then
         for package in clang-format clang-tidy cppcheck shellcheck; do

@@ -200,11 +200,16 @@ clean_env() {
         LC_ALL=C.UTF-8 TMPDIR="$work/tmp" TSAN_OPTIONS=report_bugs=0 "$@"
 }
 
+duration='about 5 minutes'
 compiler=gcc optimisation=-O3
 options=(--prefix="$prefix" --enable-shared --without-ensurepip --disable-test-modules)
 [[ $abi != *t ]] || options+=(--disable-gil)
-[[ $opt != pgo ]] || options+=(--enable-optimizations)
+if [[ $opt == pgo ]]; then
+    duration='several times 5 minutes'
+    options+=(--enable-optimizations)
+fi
 if [[ $name == *-tsan ]]; then
+    duration='about 12 minutes'
     compiler=clang optimisation=-O2
     options+=(--with-thread-sanitizer)
 fi
@@ -328,7 +333,7 @@ trap 'exit 143' TERM HUP
 work=$(mktemp -d "$cache/.build.XXXXXX")
 mkdir "$work/tmp"
 : >"$log"
-say "building Python $entry, once: about $([[ $opt == pgo ]] && echo 20 || echo 3) minutes on two cores, into $prefix"
+say "building Python $entry, once, into $prefix: on two cores this takes $duration"
 build
 say "Python $entry ($(from_stamp version "$stamp")) is ready after $(elapsed)"
 compare_with_pair
