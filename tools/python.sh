@@ -209,7 +209,7 @@ if [[ $opt == pgo ]]; then
     options+=(--enable-optimizations)
 fi
 if [[ $name == *-tsan ]]; then
-    duration='about 12 minutes'
+    duration='about 10 minutes'
     compiler=clang optimisation=-O2
     options+=(--with-thread-sanitizer)
 fi
