@@ -4,7 +4,6 @@ A block is a few seconds of load on one server and gives one figure of each kind
 spreads whatever drifts (temperature, a neighbour on the host) over all configurations alike.
 """
 
-import os
 import time
 from dataclasses import asdict, dataclass
 
@@ -39,9 +38,10 @@ def order(configurations, round_number):
 
 def one_block(server, seconds, pipelined, wrk_cpus):
     """Load a server once. Returns its figures; raises ServerError on wrong answers."""
-    usage, busy, start = server.usage(), procfs.busy_seconds(), time.monotonic()
+    others = procfs.OtherLoad()
+    usage, start = server.usage(), time.monotonic()
     report, wrk_cpu = wrk.run(server.url, seconds, pipelined, wrk_cpus)
-    elapsed, busy = time.monotonic() - start, procfs.busy_seconds() - busy
+    elapsed = time.monotonic() - start
     cpu, switches = (after - before for after, before in zip(server.usage(), usage))
     name = server.spec.name
     if report.bad_answers or report.socket_errors:
@@ -59,7 +59,7 @@ def one_block(server, seconds, pipelined, wrk_cpus):
         "switches": switches / report.requests,
         "server_busy": cpu / elapsed,
         "wrk_busy": wrk_cpu / elapsed,
-        "others_share": max(0.0, busy - cpu - wrk_cpu) / (elapsed * os.cpu_count()),
+        "others_share": others.share(server.process.pid),
     }
 
 

@@ -1,9 +1,8 @@
 """What the kernel says in /proc: a server's CPU time, switches and memory, and other load."""
 
-import functools
-import gzip
 import os
 import re
+import time
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -76,25 +75,36 @@ def resident_bytes(root):
     return total
 
 
-def busy_seconds():
-    """CPU time that all CPUs have spent on anything but idling and waiting."""
-    names = "user nice system idle iowait irq softirq steal".split()
-    ticks = dict(zip(names, map(int, _read("/proc/stat").splitlines()[0].split()[1:])))
-    apart = ["irq", "softirq"] if _interrupts_are_apart() else []
-    idle = sum(ticks[name] for name in ["idle", "iowait", *apart])
-    return (sum(ticks.values()) - idle) / _TICKS_PER_SECOND
+class OtherLoad:
+    """What everybody but a server, wrk and this driver takes of the CPUs, from now until share().
+
+    Summed over the tasks that live at the end, by the scheduler's own clock: the ticks of /proc/stat
+    see a task that sleeps and wakes thousands of times a second 10 % too busy. wrk is gone by then,
+    and so is whoever came and went in between.
+    """
+
+    def __init__(self):
+        self.before, self.start = _all_tasks(), time.monotonic()
+
+    def share(self, root):
+        """Of all CPUs, since it was made; `root` is the server's process."""
+        elapsed = time.monotonic() - self.start
+        known = {os.getpid(), *tree(root)}
+        spent = sum(
+            seconds - self.before.get((pid, task), 0.0)
+            for (pid, task), seconds in _all_tasks().items()
+            if pid not in known
+        )
+        return max(0.0, spent) / (elapsed * os.cpu_count())
 
 
-@functools.lru_cache(maxsize=None)
-def _interrupts_are_apart():
-    """Does this kernel keep interrupt time out of the processes' own CPU time? Then the network's
-    share of the load would look like somebody else's."""
-    try:
-        with gzip.open("/proc/config.gz", "rt") as file:
-            config = file.read()
-    except OSError:
-        config = _read(f"/boot/config-{os.uname().release}")
-    return "CONFIG_IRQ_TIME_ACCOUNTING=y" in config
+def _all_tasks():
+    """CPU seconds of every thread of every process, the kernel's too, by (process, thread)."""
+    return {
+        (int(pid), task): _cpu_seconds(f"/proc/{pid}/task/{task}")
+        for pid in filter(str.isdigit, os.listdir("/proc"))
+        for task in _listdir(f"/proc/{pid}/task")
+    }
 
 
 def two_cpus():
