@@ -3,6 +3,9 @@
  * takes. A post wakes the HTTP thread with uv_async_send(), and libuv merges wake-ups: 64 posts may
  * cause a single call of `on_wake`, so whoever is woken takes until the queue is empty.
  *
+ * So a request in flight is, in C, the future of its own answer: made by the parser, resolved from
+ * Python with completions_post(), taken by the HTTP thread. It needs no object beside it.
+ *
  * Knows nothing of Python: may be posted to attached or not. The lock is a leaf: constant work, no
  * allocation, no Python call while it is held.
  */
