@@ -150,7 +150,7 @@ Test(http_drain, what_is_left_after_its_time_is_cut_off_and_counted)
     fixture_stop(f);
 }
 
-/* Also what the client doesn't take: it was counted as answered before. */
+/* What the kernel could not hand to the client yet: it is no answer so far. */
 Test(http_drain, an_answer_that_is_not_taken_is_cut_off)
 {
     fixture_t   *f = fixture_start(NULL);
