@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Writes the tables of README.md and WRITEUP.md from the runs in bench/results/.
 
-What stands between `<!-- table:NAME -->` and `<!-- /table -->` is replaced, so that no figure in a
-document is typed by hand. `make docs-tables` writes, `make check-docs` only compares.
+What stands between `<!-- table:NAME -->` and `<!-- /table -->` is replaced, and so is a figure in
+prose between `<!-- cell:NAME | ROW | COLUMN -->` and `<!-- /cell -->`, by that cell of that table. So no
+figure in a document is typed by hand. ROW is a row's first cell, or "FIRST > SECOND" where several
+share it. `make docs-tables` writes, `make check-docs` only compares.
 
 exit status:
   0  done, or nothing differs
@@ -16,11 +18,14 @@ import re
 import sys
 import tempfile
 
-from driver import promises, reports, results, tables
+from driver import cells, promises, reports, results, tables
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 DOCUMENTS = ("README.md", "WRITEUP.md")
 MARKED = re.compile(r"(<!-- table:([\w-]+) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
+CELL = re.compile(
+    r"(<!-- cell:([\w-]+) \| ([^|\n]*?) \| ([^|\n]*?) -->)([^\n]*?)(<!-- /cell -->)"
+)
 COMMANDS = {
     "reproduce": "make reproduce FULL=1",
     "measure": "make measure",
@@ -82,11 +87,24 @@ def generated(name, folder):
     return paragraphs(write(data), source) + "\n"
 
 
+def cell(name, row, column, folder):
+    """A figure for prose; a dash while no run is stored."""
+    if name in TABLES and results.load(results.RECORDS[TABLES[name][0]], folder) is None:
+        return "-"
+    try:
+        return cells.find(generated(name, folder), row, column)
+    except cells.CellError as error:
+        raise DocumentError(f"table {name!r}: {error}") from None
+
+
 def updated(text, folder):
-    """A document with its tables made anew."""
+    """A document with its tables, and what its prose says of them, made anew."""
     if len(re.findall(r"<!-- table:", text)) != len(MARKED.findall(text)):
         raise DocumentError("a `<!-- table:NAME -->` line has no `<!-- /table -->` after it")
-    return MARKED.sub(lambda m: m[1] + generated(m[2], folder) + m[4], text)
+    if len(re.findall(r"<!-- cell:", text)) != len(CELL.findall(text)):
+        raise DocumentError("a `<!-- cell:NAME | ROW | COLUMN -->` has no `<!-- /cell -->` on its line")
+    text = MARKED.sub(lambda m: m[1] + generated(m[2], folder) + m[4], text)
+    return CELL.sub(lambda m: m[1] + cell(m[2], m[3], m[4], folder) + m[6], text)
 
 
 def write(path, text):
