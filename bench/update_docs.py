@@ -2,9 +2,9 @@
 """Writes the tables of README.md and WRITEUP.md from the runs in bench/results/.
 
 What stands between `<!-- table:NAME -->` and `<!-- /table -->` is replaced, and so is a figure in
-prose between `<!-- cell:NAME | ROW | COLUMN -->` and `<!-- /cell -->`, by that cell of that table. So no
-figure in a document is typed by hand. ROW is a row's first cell, or "FIRST > SECOND" where several
-share it. `make docs-tables` writes, `make check-docs` only compares.
+prose between `<!-- cell:NAME | ROW | COLUMN -->` and `<!-- /cell -->`, by that cell of that table.
+So no figure in a document is typed by hand. ROW is a row's first cell, or "FIRST > SECOND" where
+several share it. `make docs-tables` writes, `make check-docs` only compares.
 
 exit status:
   0  done, or nothing differs
@@ -102,7 +102,7 @@ def updated(text, folder):
     if len(re.findall(r"<!-- table:", text)) != len(MARKED.findall(text)):
         raise DocumentError("a `<!-- table:NAME -->` line has no `<!-- /table -->` after it")
     if len(re.findall(r"<!-- cell:", text)) != len(CELL.findall(text)):
-        raise DocumentError("a `<!-- cell:NAME | ROW | COLUMN -->` has no `<!-- /cell -->` on its line")
+        raise DocumentError("a `<!-- cell:... -->` has no `<!-- /cell -->` on its line")
     text = MARKED.sub(lambda m: m[1] + generated(m[2], folder) + m[4], text)
     return CELL.sub(lambda m: m[1] + cell(m[2], m[3], m[4], folder) + m[6], text)
 

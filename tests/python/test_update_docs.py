@@ -54,8 +54,10 @@ class Updated(support.WithFolder):
         self.assertEqual(update_docs.updated(new, self.folder), new)
 
     def test_prose_takes_its_figure_from_a_table(self):
-        text = "It is <!-- cell:reproduce | lab2: 8 loops | ratio to lab1 -->9<!-- /cell --> of it, " \
-               "<!-- cell:reproduce-full | unpinned, plain > lab2 | requests/s -->9<!-- /cell -->/s.\n"
+        text = (
+            "It is <!-- cell:reproduce | lab2: 8 loops | ratio to lab1 -->9<!-- /cell --> of it,\n"
+            "<!-- cell:reproduce-full | unpinned, plain > lab2 | requests/s -->9<!-- /cell -->/s."
+        )
         self.assertIn(" -->-<!-- /cell -->", update_docs.updated(text, self.folder))
         self.store_labs()
         new = update_docs.updated(text, self.folder)
@@ -66,7 +68,7 @@ class Updated(support.WithFolder):
     def test_a_cell_that_is_not_there_or_unclosed_is_an_error(self):
         self.store_labs()
         for text, said in (("<!-- cell:reproduce | lab9 | ratio -->1<!-- /cell -->", "0 cells"),
-                           ("<!-- cell:reproduce | lab1: one loop | pace -->1<!-- /cell -->", "0 cells"),
+                           ("<!-- cell:reproduce | lab1: one loop | x -->1<!-- /cell -->", "0 cel"),
                            ("<!-- cell:reproduced | lab1 | ratio -->1<!-- /cell -->", "no table"),
                            ("<!-- cell:reproduce | lab1: one loop | ratio -->1", "/cell")):
             with self.assertRaisesRegex(update_docs.DocumentError, said):
