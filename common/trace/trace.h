@@ -49,13 +49,34 @@ typedef enum {
 /* "scheduled"; in a lab with workers "scheduled_main", and likewise the others. thread: any */
 const char *trace_hop_name(trace_hop_t hop, bool with_workers);
 
-/* What the receiving thread did during a gap, in ns. The rest of the gap is unattributed. */
+/*
+ * What the receiving thread did during a gap, in ns. The rest of the gap is unattributed. From its
+ * lane's history, cut to the gap:
+ *
+ *   the lane was...             the gap is...
+ *   attaching                   gil
+ *   running another request     queue
+ *   running this request        running. Where that is the whole gap, the thread's own clocks say
+ *                               more: on a CPU -> running, runnable -> core, neither -> gil (blocked
+ *                               while attached, an upper bound; unattributed up to `written`, when
+ *                               the HTTP thread isn't attached, and without a run queue clock)
+ *   running nothing             the loop's own code: running; but queue once another request has run
+ *                               there since its last poll, or if it was there when the gap began on
+ *                               another lane: then the request waits for the loop's turn to end
+ *   polling, and the gap began
+ *     on another lane           core: woken and not running yet (the giver's hand-off call included)
+ *     on this lane              suspended, if the gap ends at `finished` (the handler awaits) or at
+ *                               `written` (a pipeline's order, a slow client); else running: the
+ *                               request stands in the loop's ready list, so the poll is a look that
+ *                               doesn't wait
+ *   not known                   unattributed: before the lane's history, or no lane at all
+ */
 typedef struct {
-    uint32_t running;   /* this request, on a CPU */
-    uint32_t gil;       /* waiting for the GIL: attaching, or blocked while attached */
-    uint32_t core;      /* runnable without a core: woken and not running yet, or preempted */
-    uint32_t queue;     /* another request ahead: waiting in line */
-    uint32_t suspended; /* the handler itself awaits something */
+    uint64_t running;   /* this request, or the loop for it */
+    uint64_t gil;       /* waiting for the GIL: attaching, or blocked while attached */
+    uint64_t core;      /* runnable without a core: woken and not running yet, or preempted */
+    uint64_t queue;     /* another request ahead: waiting in line */
+    uint64_t suspended; /* the handler itself awaits something */
 } trace_split_t;
 
 typedef struct trace      trace_t;
@@ -63,13 +84,19 @@ typedef struct trace_lane trace_lane_t;
 
 /* One request's marks. The request's owner writes; whoever gets the request next may read. */
 typedef struct trace_record {
-    uint64_t             at_ns[TRACE_HOPS]; /* monotonic; 0: not passed */
-    uint8_t              lane[TRACE_HOPS];  /* index of the thread that took the mark */
-    bool                 sampled;           /* its gaps are split */
-    uint32_t             id;                /* 1, 2, 3, ... in order of arrival */
-    trace_split_t        split[TRACE_HOPS]; /* of the gap that ends at that hop */
-    struct trace_record *next;              /* in the trace's pool */
+    uint64_t at_ns[TRACE_HOPS]; /* monotonic; 0: not passed */
+    uint8_t  lane[TRACE_HOPS];  /* index of the lane that took the mark; TRACE_NO_LANE: none */
+    bool     sampled;           /* its gaps are split */
+    uint32_t id;                /* 1, 2, 3, ... in order of arrival */
+
+    /* Of a sampled one only. */
+    trace_split_t split[TRACE_HOPS]; /* of the gap that ends at that hop */
+    uint64_t      cpu_ns, delay_ns;  /* the clocks of the thread that took the last mark, then */
+
+    struct trace_record *next; /* in the trace's pool */
 } trace_record_t;
+
+enum { TRACE_NO_LANE = UINT8_MAX };
 
 /* ---- The trace: HTTP thread ------------------------------------------------------------------ */
 
@@ -94,19 +121,32 @@ trace_record_t *trace_begin(trace_t *trace);
  */
 void trace_finish(trace_t *trace, trace_record_t *record, uint64_t end_to_end_ns);
 
-/* It never will be (client gone, cut off, timed out): takes the record, counts it as dropped. */
+/*
+ * It never will be (client gone, cut off, timed out): takes the record, counts it as dropped.
+ * thread: any, the record's owner
+ */
 void trace_drop(trace_t *trace, trace_record_t *record);
 
 /* ---- Lanes: each on its own thread ----------------------------------------------------------- */
 
-/* Open the calling thread's lane; its marks go there until it is closed. NULL without memory. */
+/*
+ * Open the calling thread's lane; its marks go there until it is closed. `trace` NULL: tracing is
+ * off, and there is none. NULL also without memory, and for more than 255 threads.
+ */
 trace_lane_t *trace_lane_open(trace_t *trace, const char *thread_name);
 void trace_lane_close(trace_lane_t *lane); /* hands its figures to the trace; NULL: nothing */
 
 typedef enum { TRACE_POLLING, TRACE_ATTACHING, TRACE_RUNNING } trace_state_t;
 
 /* What this thread does from now on. RUNNING here is the thread's own work, for no request yet. */
-void trace_lane_state(trace_lane_t *lane, trace_state_t state);
+void trace_lane_enter(trace_lane_t *lane, trace_state_t state);
+
+/* The same where tracing may be off, `lane` NULL. */
+static inline void trace_lane_state(trace_lane_t *lane, trace_state_t state)
+{
+    if (lane != NULL)
+        trace_lane_enter(lane, state);
+}
 
 /* The calling thread's lane, or NULL: tracing is off, or it has none. */
 trace_lane_t *trace_lane_here(void);
