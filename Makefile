@@ -44,9 +44,11 @@ on = $(filter-out 0,$(1))
 LOG_SRC = common/log/log.c
 
 TRACE_SRC = \
+    common/trace/breakdown.c \
     common/trace/histogram.c \
     common/trace/lane.c \
-    common/trace/report.c \
+    common/trace/report_json.c \
+    common/trace/report_text.c \
     common/trace/thread_clock.c \
     common/trace/trace.c \
     common/trace/trace_file.c

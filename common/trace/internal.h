@@ -85,8 +85,9 @@ struct trace {
     uint64_t        first_ns, last_ns; /* first request begun, last one finished */
     uint64_t        sampled;           /* records finished that were sampled */
     uint64_t        sampled_end_to_end_ns;
-    uint64_t        sampled_gaps_ns;
-    uint64_t        lost_gaps; /* no memory for their histogram */
+    uint64_t        sampled_gaps_ns; /* all their gaps */
+    uint64_t        sampled_own_ns;  /* all their marks but the last, which ends the request */
+    uint64_t        lost_gaps;       /* no memory for their histogram */
     histogram_t     end_to_end;
     trace_gap_t    *gaps[TRACE_HOPS][TRACE_HOPS]; /* [from][to]; owned; NULL: never occurred */
     trace_record_t *free_records;
@@ -105,6 +106,9 @@ struct trace {
 void trace_mark_at(trace_record_t *record, trace_hop_t hop, trace_lane_t *lane, uint64_t now_ns,
                    const thread_times_t *times); /* `times`: of a sampled record, else NULL */
 void lane_enter_at(trace_lane_t *lane, uint32_t doing, uint64_t now_ns);
+
+/* From one hop to the next that was passed, without what a sampled mark itself took. */
+uint64_t record_gap_ns(const trace_record_t *record, int from, int to);
 
 /* The latest hop before `hop` that the record has passed, or -1. */
 int record_hop_before(const trace_record_t *record, int hop);

@@ -239,7 +239,7 @@ static void explain(trace_record_t *record, trace_hop_t hop, const trace_lane_t 
     if (before < 0 || lane == NULL)
         return;
     walk.same_lane = record->lane[before] == lane->index;
-    walk_history(&walk, lane, record->at_ns[before], now_ns);
+    walk_history(&walk, lane, record->at_ns[before] + record->own_ns[before], now_ns);
     if (walk.same_lane && walk.whole)
         refine(walk.split, record, hop, lane, times);
 }
@@ -261,6 +261,7 @@ void trace_mark_at(trace_record_t *record, trace_hop_t hop, trace_lane_t *lane, 
         explain(record, hop, lane, now_ns, times);
         record->cpu_ns = times->cpu_ns;
         record->delay_ns = times->delay_ns;
+        record->own_ns[hop] = 0;
     }
     record->at_ns[hop] = now_ns;
     record->lane[hop] = lane == NULL ? TRACE_NO_LANE : lane->index;
@@ -281,4 +282,6 @@ void trace_mark_record(trace_record_t *record, trace_hop_t hop)
     if (lane != NULL)
         thread_clock_read(&lane->clock, &times);
     trace_mark_at(record, hop, lane, now_ns, &times);
+    record->cpu_ns = thread_clock_own_cpu(); /* again: the next gap begins here */
+    record->own_ns[hop] = (uint32_t)(trace_clock_ns() - now_ns);
 }

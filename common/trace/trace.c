@@ -32,7 +32,7 @@ const char *trace_hop_name(trace_hop_t hop, bool with_workers)
     return names[hop][with_workers];
 }
 
-/* What reading a sampled mark's clocks costs, and the clock of every mark. */
+/* What the clocks cost here: every mark's, and a sampled one's. */
 static void measure_cost(trace_t *self)
 {
     enum { ROUNDS = 200 };
@@ -167,9 +167,11 @@ void trace_drop(trace_t *self, trace_record_t *record)
 /* ---- Counting -------------------------------------------------------------------------------- */
 
 /* Threads share one monotonic clock, so this isn't negative; if it were, the sums would tell. */
-static uint64_t gap_ns(const trace_record_t *record, int from, int to)
+uint64_t record_gap_ns(const trace_record_t *record, int from, int to)
 {
-    return record->at_ns[to] > record->at_ns[from] ? record->at_ns[to] - record->at_ns[from] : 0;
+    uint64_t from_ns = record->at_ns[from] + (record->sampled ? record->own_ns[from] : 0);
+
+    return record->at_ns[to] > from_ns ? record->at_ns[to] - from_ns : 0;
 }
 
 static void add_split(trace_gap_t *gap, const trace_record_t *record, int from, int to)
@@ -177,7 +179,7 @@ static void add_split(trace_gap_t *gap, const trace_record_t *record, int from, 
     const trace_split_t *split = &record->split[to];
 
     gap->sampled++;
-    gap->sampled_ns += gap_ns(record, from, to);
+    gap->sampled_ns += record_gap_ns(record, from, to);
     gap->sampled_cross += record->lane[to] != record->lane[from];
     gap->split.running += split->running;
     gap->split.gil += split->gil;
@@ -197,22 +199,23 @@ static void count_gap(trace_t *self, const trace_record_t *record, int from, int
             return;
         }
     }
-    histogram_add(&gap->all, gap_ns(record, from, to));
-    if (record->sampled)
+    histogram_add(&gap->all, record_gap_ns(record, from, to));
+    if (record->sampled) {
         add_split(gap, record, from, to);
+        self->sampled_gaps_ns += record_gap_ns(record, from, to);
+        self->sampled_own_ns += record->own_ns[from];
+    }
 }
 
 void trace_finish(trace_t *self, trace_record_t *record, uint64_t end_to_end_ns)
 {
-    int first = -1, from = -1;
+    int from = -1;
 
     for (int to = 0; to < TRACE_HOPS; to++) {
         if (record->at_ns[to] == 0)
             continue;
         if (from >= 0)
             count_gap(self, record, from, to);
-        else
-            first = to;
         from = to;
     }
     histogram_add(&self->end_to_end, end_to_end_ns);
@@ -221,7 +224,6 @@ void trace_finish(trace_t *self, trace_record_t *record, uint64_t end_to_end_ns)
     if (record->sampled) {
         self->sampled++;
         self->sampled_end_to_end_ns += end_to_end_ns;
-        self->sampled_gaps_ns += from < 0 ? 0 : gap_ns(record, first, from);
     }
     if (self->file != NULL)
         trace_file_keep(self->file, record);

@@ -13,6 +13,7 @@
  * A gap belongs to the hop that ends it, and is explained by whoever takes that mark: the
  * receiving thread looks up in its own lane what it was doing between the hop before and now. On
  * one request in `sample_every` only: reading a thread's CPU clock and run queue delay is dear.
+ * What a sampled mark itself takes is measured, kept out of the gaps, and said in the report.
  *
  * With tracing off there are no records: a mark is one test of a NULL pointer.
  */
@@ -90,8 +91,9 @@ typedef struct trace_record {
     uint32_t id;                /* 1, 2, 3, ... in order of arrival */
 
     /* Of a sampled one only. */
-    trace_split_t split[TRACE_HOPS]; /* of the gap that ends at that hop */
-    uint64_t      cpu_ns, delay_ns;  /* the clocks of the thread that took the last mark, then */
+    trace_split_t split[TRACE_HOPS];  /* of the gap that ends at that hop */
+    uint32_t      own_ns[TRACE_HOPS]; /* what taking that mark took; in no gap */
+    uint64_t      cpu_ns, delay_ns;   /* the clocks of the thread that took the last mark, then */
 
     struct trace_record *next; /* in the trace's pool */
 } trace_record_t;
@@ -117,7 +119,8 @@ trace_record_t *trace_begin(trace_t *trace);
 
 /*
  * The request is answered: takes the record, counts its gaps. `end_to_end_ns` is measured by the
- * caller on clock reads of its own, so that the sum of the gaps can fail to match it.
+ * caller on clock reads of its own, so that the sum of the gaps can fail to match it: one just
+ * before the first mark, one just before the last (a sampled mark takes microseconds).
  */
 void trace_finish(trace_t *trace, trace_record_t *record, uint64_t end_to_end_ns);
 
@@ -173,7 +176,7 @@ typedef struct {
 } trace_run_t;
 
 /* The breakdown as text (three tables) or as one JSON object. returns 0 or a negative errno */
-int trace_report_text(const trace_t *trace, const trace_run_t *run, FILE *out);
-int trace_report_json(const trace_t *trace, const trace_run_t *run, FILE *out);
+int trace_report_text(trace_t *trace, const trace_run_t *run, FILE *out);
+int trace_report_json(trace_t *trace, const trace_run_t *run, FILE *out);
 
 #endif
