@@ -52,6 +52,7 @@ struct trace_lane {
     bool     closed;
     uint64_t cpu_from_ns; /* the thread's CPU time when the first request came, or at open */
     uint64_t cpu_to_ns;   /* at close */
+    uint64_t closed_ns;
 };
 
 /* All gaps between one hop and another that is the next which was passed. */

@@ -77,6 +77,7 @@ void trace_lane_close(trace_lane_t *self)
     pthread_mutex_lock(&self->trace->lock);
     self->cpu_to_ns = cpu_ns;
     self->closed = true;
+    self->closed_ns = trace_clock_ns();
     pthread_mutex_unlock(&self->trace->lock);
     thread_clock_close(&self->clock);
     if (lane_here == self)

@@ -121,7 +121,7 @@ static void put_gaps(FILE *out, const breakdown_t *self, const trace_run_t *run,
 }
 
 /* How to read the table, and what it can't tell. */
-static void put_notes(FILE *out, const breakdown_t *self, const trace_run_t *run)
+static void put_notes(FILE *out, const breakdown_t *self, const trace_run_t *run, bool file)
 {
     if (self->sampled > 0)
         fprintf(out, "\nOf a sampled request's time %.1f%% is unattributed.\n",
@@ -131,6 +131,10 @@ static void put_notes(FILE *out, const breakdown_t *self, const trace_run_t *run
             " dropped (no answer was sent). A mark reads a clock (%.0f ns);\n"
             "a sampled one two more of them (%.0f ns), which no gap contains.\n",
             self->requests, self->sampled, self->dropped, self->clock_ns, self->sample_ns);
+    if (file)
+        fprintf(out,
+                "The trace file shows the last %d requests at most, with %d changes a thread.\n",
+                RECORDS_FOR_FILE, LANE_HISTORY_FOR_FILE);
     fputs("running: the request's own work, or the loop's for it.  core wait: woken but not "
           "running yet, or\npreempted.  in line: the thread serves another request first.  "
           "suspended: the handler awaits, or\nthe client doesn't read.  ",
@@ -246,7 +250,7 @@ int trace_report_text(trace_t *trace, const trace_run_t *run, FILE *out)
         return err;
     if (breakdown.requests > 0) {
         put_gaps(out, &breakdown, run, trace->with_workers);
-        put_notes(out, &breakdown, run);
+        put_notes(out, &breakdown, run, trace->file != NULL);
         put_categories(out, &breakdown);
         put_demand(out, &breakdown, run);
     } else {
