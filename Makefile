@@ -76,7 +76,8 @@ BRIDGE_SRC = \
     common/bridge/loop_thread.c \
     common/bridge/module.c \
     common/bridge/request.c \
-    common/bridge/response.c
+    common/bridge/response.c \
+    common/bridge/selector.c
 
 LAB_SRC = \
     common/lab/lab_main.c \

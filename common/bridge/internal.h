@@ -11,6 +11,7 @@
  *   callable.c     a C function as a Python callable
  *   asyncio.c      what labs call of asyncio, looked up once
  *   loop_thread.c  an asyncio loop in a thread of its own    completions.c  the way back
+ *   selector.c     the selector of those loops
  */
 #ifndef LOOPLAB_BRIDGE_INTERNAL_H
 #define LOOPLAB_BRIDGE_INTERNAL_H
@@ -32,6 +33,8 @@ typedef struct {
     PyObject     *parse_qsl;        /* urllib.parse.parse_qsl */
     PyObject     *format_exception; /* traceback.format_exception */
     PyObject     *cancelled_error;  /* asyncio.CancelledError */
+    PyObject     *selector_type;    /* looplab.Selector; NULL where there is no epoll */
+    PyObject     *str_selector, *str_fileno, *str_fd_to_key; /* names of attributes, interned */
 } bridge_state_t;
 
 struct bridge {
@@ -81,6 +84,9 @@ PyObject *bridge_import(const char *module_name, const char *name);
 PyMODINIT_FUNC  PyInit_looplab(void);
 bridge_state_t *bridge_module_state(PyObject *module);
 bridge_state_t *bridge_type_state(PyTypeObject *type); /* of one of the module's types */
+
+/* selector.c: make state->selector_type. returns 0, or -1 with an exception set. Attached. */
+int bridge_selector_open(PyObject *module, bridge_state_t *state);
 
 /* The specs of the module's types, each in the file that implements it. */
 extern PyType_Spec bridge_app_spec, bridge_decorator_spec, bridge_request_spec,

@@ -84,7 +84,10 @@ static int module_exec(PyObject *module)
 {
     bridge_state_t *state = bridge_module_state(module);
 
-    return make_types(module, state) == 0 && import_helpers(state) == 0 ? 0 : -1;
+    return make_types(module, state) == 0 && import_helpers(state) == 0 &&
+                   bridge_selector_open(module, state) == 0
+               ? 0
+               : -1;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
@@ -101,6 +104,10 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->parse_qsl);
     Py_VISIT(state->format_exception);
     Py_VISIT(state->cancelled_error);
+    Py_VISIT(state->selector_type);
+    Py_VISIT(state->str_selector);
+    Py_VISIT(state->str_fileno);
+    Py_VISIT(state->str_fd_to_key);
     return 0;
 }
 
@@ -118,6 +125,10 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->parse_qsl);
     Py_CLEAR(state->format_exception);
     Py_CLEAR(state->cancelled_error);
+    Py_CLEAR(state->selector_type);
+    Py_CLEAR(state->str_selector);
+    Py_CLEAR(state->str_fileno);
+    Py_CLEAR(state->str_fd_to_key);
     return 0;
 }
 
