@@ -62,7 +62,8 @@ HTTP_SRC = \
     common/http/response.c \
     common/http/router.c \
     common/http/server.c \
-    common/http/stream.c
+    common/http/stream.c \
+    common/http/traced.c
 
 BRIDGE_SRC = \
     common/bridge/app.c \

@@ -102,6 +102,8 @@ void http_conn_push(http_conn_t *conn, http_request_t *req)
     conn->pipeline_tail = req;
     conn->in_flight++;
     conn->server->stats.parsed++;
+    if (conn->server->options.trace != NULL)
+        http_traced_begin(req);
     if (conn->in_flight > 1 && !is_safe(req))
         conn->barrier = true;
     else
@@ -245,6 +247,7 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 {
     http_conn_t *conn = stream->data;
 
+    http_server_awake(conn->server);
     if (nread == 0)
         return;
     if (nread == UV_EOF && !was_reset(conn)) {

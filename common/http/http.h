@@ -25,6 +25,8 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "common/trace/trace.h"
+
 typedef struct http_server   http_server_t;
 typedef struct http_conn     http_conn_t;
 typedef struct http_request  http_request_t;
@@ -105,6 +107,7 @@ struct http_request {
     http_request_t  *next;     /* in the one list that it is on */
     http_response_t *result;   /* on its way back through a queue; owned */
     void            *lab_data; /* the lab's own */
+    trace_record_t  *trace;    /* where it marks what it passes; NULL: it isn't traced (any more) */
 
     /* HTTP thread only. */
     http_server_t           *server; /* borrowed */
@@ -113,6 +116,8 @@ struct http_request {
     http_response_t         *response;      /* the answer, waiting for its place in line; owned */
     http_request_t          *pipeline_next; /* the next request of the same connection */
     http_stream_t           *stream;        /* set while an answer is streamed */
+    trace_record_t          *trace_record;  /* the memory behind `trace`, until it is counted */
+    uint64_t                 complete_ns;   /* of a traced request: when its last byte was parsed */
     uint32_t                 parsed_at_ms;  /* uv_now(), truncated */
     uint16_t early_status; /* what the server itself has to say, such as 404; 0: nothing */
     bool     answered;     /* `response` is set (NULL: there was no memory for one) */
@@ -277,6 +282,8 @@ typedef struct {
     uint32_t keepalive_timeout_ms; /* idle; closes */
     uint32_t write_timeout_ms;     /* without the client taking a byte; closes */
     uint32_t request_timeout_ms;   /* 0: off; 504 */
+    trace_t *trace; /* requests that go to a handler are traced there; NULL: off. Borrowed, and
+                     * outlives every request */
 } http_options_t;
 
 /* The defaults, as `--help` shows them. */

@@ -7,6 +7,7 @@
  *   answers.c  what the server itself answers: 404, 405, OPTIONS, errors, 503, 504
  *   output.c   responses -> bytes, one write per connection and turn
  *   stream.c   answers whose length isn't known when they begin
+ *   traced.c   where a request's time goes
  *   request.c, response.c, router.c   the objects
  */
 #ifndef LOOPLAB_HTTP_INTERNAL_H
@@ -32,8 +33,9 @@ enum {
 /* ---- Objects --------------------------------------------------------------------------------- */
 
 struct http_pool {
-    /* Set when made. */
+    /* Set before the first request is made. */
     uv_thread_t owner; /* the HTTP thread: only it may use the free list */
+    trace_t    *trace; /* borrowed; NULL: no request is traced */
 
     /* Owner only. */
     http_request_t *free;
@@ -131,13 +133,14 @@ typedef struct {
 
 /* Bytes that the kernel didn't take at once. */
 typedef struct {
-    uv_write_t   req;
-    http_conn_t *conn;
-    uint32_t     progress_ms; /* when the kernel last took some */
-    size_t       left;        /* what it hadn't taken then */
-    http_tally_t answers;     /* counted as answered once it has all of it */
-    size_t       len;
-    char         data[];
+    uv_write_t          req;
+    http_conn_t        *conn;
+    uint32_t            progress_ms; /* when the kernel last took some */
+    size_t              left;        /* what it hadn't taken then */
+    http_tally_t        answers;     /* counted as answered once it has all of it */
+    http_request_list_t traced;      /* those of them that are traced */
+    size_t              len;
+    char                data[];
 } http_output_t;
 
 /* Bytes that were read but can't be parsed yet. */
@@ -181,6 +184,7 @@ struct http_server {
     const http_router_t *router;
     http_pool_t         *pool;
     http_stats_t         stats;
+    trace_lane_t        *lane; /* this thread's, borrowed; NULL: tracing is off */
 
     uv_tcp_t     listener;
     uv_check_t   check;   /* after I/O: the turn */
@@ -254,6 +258,21 @@ void http_answer_and_finish(http_conn_t *conn, int status);
 void     http_output_flush(http_conn_t *conn);
 unsigned http_tally_sum(const http_tally_t *tally);
 void     http_output_tick(http_server_t *server); /* new second: new Date */
+
+/*
+ * traced.c. A list of those whose answers are on their way out has a reference to each; written
+ * and drop empty it.
+ */
+void http_traced_begin(http_request_t *req); /* complete; the server has a trace */
+void http_traced_gather(http_request_list_t *traced, http_request_t *req); /* answered */
+void http_traced_written(http_server_t *server, http_request_list_t *traced);
+void http_traced_drop(http_request_list_t *traced); /* the client doesn't get them */
+
+/* libuv calls back: so it doesn't poll any more. */
+static inline void http_server_awake(http_server_t *server)
+{
+    trace_lane_state(server->lane, TRACE_RUNNING);
+}
 
 /* stream.c */
 struct http_stream {

@@ -12,9 +12,10 @@ static void on_written(uv_write_t *write, int status);
 
 /* What one write takes: gathered bytes, then perhaps one large body from where it lies. */
 typedef struct {
-    char            *buf, *end; /* what is gathered */
-    http_response_t *large;     /* owned; NULL if all is gathered */
-    http_tally_t     answers;
+    char               *buf, *end; /* what is gathered */
+    http_response_t    *large;     /* owned; NULL if all is gathered */
+    http_tally_t        answers;
+    http_request_list_t traced; /* those of them that are traced */
 } batch_t;
 
 /* ---- Counting -------------------------------------------------------------------------------- */
@@ -137,6 +138,7 @@ static bool fits(const batch_t *batch, size_t len)
 static void answered(http_conn_t *conn, batch_t *batch, int status)
 {
     batch->answers.by_class[status / 100 % 6]++;
+    http_traced_gather(&batch->traced, conn->pipeline_head);
     http_conn_pop(conn);
 }
 
@@ -237,7 +239,7 @@ static bool gather(http_conn_t *conn, batch_t *batch)
 
 /* Keep what the kernel didn't take: everything after the first `sent` bytes. */
 static int write_rest(http_conn_t *conn, const uv_buf_t *bufs, unsigned count, size_t sent,
-                      const http_tally_t *answers)
+                      batch_t *batch)
 {
     size_t         total = bufs[0].len + (count > 1 ? bufs[1].len : 0);
     http_output_t *output = malloc(sizeof *output + total - sent);
@@ -248,7 +250,8 @@ static int write_rest(http_conn_t *conn, const uv_buf_t *bufs, unsigned count, s
     output->conn = conn;
     output->len = output->left = total - sent;
     output->progress_ms = http_now(conn->server);
-    output->answers = *answers;
+    output->answers = batch->answers;
+    output->traced = batch->traced;
     output->req.data = output;
     for (size_t i = 0, at = 0; i < count; i++) {
         size_t skip = sent < bufs[i].len ? sent : bufs[i].len;
@@ -259,8 +262,10 @@ static int write_rest(http_conn_t *conn, const uv_buf_t *bufs, unsigned count, s
     }
     buf = uv_buf_init(output->data, (unsigned)output->len);
     conn->output = output;
-    if (uv_write(&output->req, (uv_stream_t *)&conn->tcp, &buf, 1, on_written) == 0)
+    if (uv_write(&output->req, (uv_stream_t *)&conn->tcp, &buf, 1, on_written) == 0) {
+        batch->traced = (http_request_list_t){0};
         return 0;
+    }
     conn->output = NULL;
     free(output);
     return UV_EPIPE;
@@ -271,10 +276,14 @@ static void on_written(uv_write_t *write, int status)
     http_output_t *output = write->data;
     http_conn_t   *conn = output->conn;
 
-    if (status != 0)
+    http_server_awake(conn->server);
+    if (status != 0) {
         http_conn_gone(conn);
-    else if (conn->state < HTTP_CONN_CLOSING) /* else they are counted as lost already */
+    } else if (conn->state < HTTP_CONN_CLOSING) { /* else they are counted as lost already */
         count_answered(&conn->server->stats, &output->answers);
+        http_traced_written(conn->server, &output->traced);
+    }
+    http_traced_drop(&output->traced);
     conn->output = NULL;
     free(output);
     http_conn_mark_dirty(conn);
@@ -292,17 +301,22 @@ static void write_batch(http_conn_t *conn, batch_t *batch)
                                     (unsigned)batch->large->body_len);
         total += batch->large->body_len;
     }
+    if (batch->traced.head != NULL)
+        trace_run(batch->traced.head->trace);
     sent = uv_try_write((uv_stream_t *)&conn->tcp, bufs, count);
     if (sent == UV_EAGAIN)
         sent = 0;
-    if (sent >= 0 && (size_t)sent == total)
+    if (sent >= 0 && (size_t)sent == total) {
         count_answered(&conn->server->stats, &batch->answers);
-    else if (sent >= 0)
-        sent = write_rest(conn, bufs, count, (size_t)sent, &batch->answers);
+        http_traced_written(conn->server, &batch->traced);
+    } else if (sent >= 0) {
+        sent = write_rest(conn, bufs, count, (size_t)sent, batch);
+    }
     if (sent < 0) {
         conn->server->stats.abandoned += http_tally_sum(&batch->answers);
         http_conn_gone(conn);
     }
+    http_traced_drop(&batch->traced);
     http_response_free(batch->large);
 }
 
@@ -316,6 +330,7 @@ void http_output_flush(http_conn_t *conn)
         more = gather(conn, &batch);
         if (batch.end == batch.buf) { /* nothing, or the end of a stream that is out already */
             count_answered(&conn->server->stats, &batch.answers);
+            http_traced_written(conn->server, &batch.traced);
             break;
         }
         write_batch(conn, &batch);

@@ -270,6 +270,14 @@ void trace_mark_at(trace_record_t *record, trace_hop_t hop, trace_lane_t *lane, 
         lane_enter_at(lane, record->id, now_ns);
 }
 
+void trace_run_record(const trace_record_t *record)
+{
+    trace_lane_t *lane = lane_here;
+
+    if (lane != NULL && lane->doing != record->id)
+        lane_enter_at(lane, record->id, trace_clock_ns());
+}
+
 void trace_mark_record(trace_record_t *record, trace_hop_t hop)
 {
     trace_lane_t  *lane = lane_here;

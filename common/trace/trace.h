@@ -164,6 +164,19 @@ static inline void trace_mark(trace_record_t *record, trace_hop_t hop)
         trace_mark_record(record, hop);
 }
 
+/*
+ * This thread runs the record's request from here on, without passing a hop: it resumes a handler,
+ * or writes an answer. Never NULL.
+ */
+void trace_run_record(const trace_record_t *record);
+
+/* thread: the request's owner. `record` NULL: this request isn't traced */
+static inline void trace_run(const trace_record_t *record)
+{
+    if (record != NULL)
+        trace_run_record(record);
+}
+
 /* ---- The report: HTTP thread, after trace_finish() of what it is about ------------------------ */
 
 /* What only the caller knows of the run. Zero or NULL: unknown, left out. */
