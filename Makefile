@@ -78,7 +78,8 @@ BRIDGE_SRC = \
     common/bridge/module.c \
     common/bridge/request.c \
     common/bridge/response.c \
-    common/bridge/selector.c
+    common/bridge/selector.c \
+    common/bridge/trace.c
 
 LAB_SRC = \
     common/lab/lab_main.c \
@@ -86,7 +87,8 @@ LAB_SRC = \
     common/lab/options.c \
     common/lab/platform.c \
     common/lab/self_bench.c \
-    common/lab/signals.c
+    common/lab/signals.c \
+    common/lab/tracing.c
 
 LABS = lab1 lab2 lab3
 LAB1_SRC = lab1_single_loop/main.c lab1_single_loop/dispatch.c

@@ -235,12 +235,14 @@ static void serve(loop_thread_t *self, bridge_thread_t *me)
 static void loop_thread_main(void *arg)
 {
     loop_thread_t  *self = arg;
+    trace_lane_t   *lane = trace_lane_open(self->bridge->trace, self->name);
     bridge_thread_t me;
 
-    if (bridge_thread_open(&me, self->bridge) != 0) {
+    if (bridge_thread_open(&me, self->bridge) == 0) {
+        serve(self, &me);
+        bridge_thread_close(&me);
+    } else {
         uv_sem_post(&self->ready); /* status is -1 still */
-        return;
     }
-    serve(self, &me);
-    bridge_thread_close(&me);
+    trace_lane_close(lane);
 }

@@ -66,11 +66,17 @@ static int epoll_fd(const bridge_state_t *state, PyObject *self)
 /* The one place where a loop's thread waits: detached. returns as epoll_wait() does, errno set */
 static int poll_detached(int fd, struct epoll_event *events, int ms)
 {
-    PyThreadState *tstate = PyEval_SaveThread();
-    int            count = epoll_wait(fd, events, MAX_EVENTS, ms);
-    int            err = errno;
+    trace_lane_t  *lane = trace_lane_here();
+    PyThreadState *tstate;
+    int            count, err;
 
+    trace_lane_state(lane, TRACE_POLLING);
+    tstate = PyEval_SaveThread();
+    count = epoll_wait(fd, events, MAX_EVENTS, ms);
+    err = errno;
+    trace_lane_state(lane, TRACE_ATTACHING);
     PyEval_RestoreThread(tstate);
+    trace_lane_state(lane, TRACE_RUNNING);
     errno = err;
     return count;
 }

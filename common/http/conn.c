@@ -102,7 +102,7 @@ void http_conn_push(http_conn_t *conn, http_request_t *req)
     conn->pipeline_tail = req;
     conn->in_flight++;
     conn->server->stats.parsed++;
-    if (conn->server->options.trace != NULL)
+    if (conn->server->tracing)
         http_traced_begin(req);
     if (conn->in_flight > 1 && !is_safe(req))
         conn->barrier = true;

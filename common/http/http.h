@@ -322,6 +322,9 @@ int http_server_open(http_server_t **out, uv_loop_t *loop, const http_options_t 
  */
 int http_server_listen(http_server_t *server, const char *host, int port, bool reuse_port);
 
+/* Whether requests that come from now on are traced; at first they are, if there is a trace. */
+void http_server_trace(http_server_t *server, bool on);
+
 /* The port that it listens on. */
 int http_server_port(const http_server_t *server);
 

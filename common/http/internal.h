@@ -184,7 +184,8 @@ struct http_server {
     const http_router_t *router;
     http_pool_t         *pool;
     http_stats_t         stats;
-    trace_lane_t        *lane; /* this thread's, borrowed; NULL: tracing is off */
+    trace_lane_t        *lane;    /* this thread's, borrowed; NULL: tracing is off */
+    bool                 tracing; /* requests that come from now on */
 
     uv_tcp_t     listener;
     uv_check_t   check;   /* after I/O: the turn */
@@ -263,7 +264,7 @@ void     http_output_tick(http_server_t *server); /* new second: new Date */
  * traced.c. A list of those whose answers are on their way out has a reference to each; written
  * and drop empty it.
  */
-void http_traced_begin(http_request_t *req); /* complete; the server has a trace */
+void http_traced_begin(http_request_t *req); /* complete; the server is tracing */
 void http_traced_gather(http_request_list_t *traced, http_request_t *req); /* answered */
 void http_traced_written(http_server_t *server, http_request_list_t *traced);
 void http_traced_drop(http_request_list_t *traced); /* the client doesn't get them */

@@ -79,6 +79,7 @@ int http_server_open(http_server_t **out, uv_loop_t *loop, const http_options_t 
     server->router = router;
     server->pool->trace = options->trace;
     server->lane = options->trace == NULL ? NULL : trace_lane_here();
+    server->tracing = options->trace != NULL;
     uv_tcp_init(loop, &server->listener);
     uv_check_init(loop, &server->check);
     uv_prepare_init(loop, &server->prepare);
@@ -144,6 +145,11 @@ int http_server_listen(http_server_t *server, const char *host, int port, bool r
     uv_prepare_start(&server->prepare, on_prepare);
     uv_timer_start(&server->tick, on_tick, tick_ms(&server->options), tick_ms(&server->options));
     return 0;
+}
+
+void http_server_trace(http_server_t *server, bool on)
+{
+    server->tracing = on && server->options.trace != NULL;
 }
 
 int http_server_port(const http_server_t *server)
