@@ -1,6 +1,6 @@
 # Loop Lab. `make help` lists what there is; everything that is made lands in build/.
 #
-#   build/http/            objects of what knows nothing of Python, unit_http, floor
+#   build/http/            objects of what knows nothing of Python, unit_trace, unit_http, floor
 #   build/cpython-311/     the labs and what else embeds that Python: the system's by its ABI, one
 #                          of PYTHON_CONFIG by its ABI and place, python-3.13t/ that of PY=3.13t;
 #                          so two interpreters' builds live side by side
@@ -46,6 +46,16 @@ on = $(filter-out 0,$(1))
 
 LOG_SRC = common/log/log.c
 
+TRACE_SRC = \
+    common/trace/breakdown.c \
+    common/trace/histogram.c \
+    common/trace/lane.c \
+    common/trace/report_json.c \
+    common/trace/report_text.c \
+    common/trace/thread_clock.c \
+    common/trace/trace.c \
+    common/trace/trace_file.c
+
 HTTP_SRC = \
     common/http/answers.c \
     common/http/conn.c \
@@ -56,7 +66,8 @@ HTTP_SRC = \
     common/http/response.c \
     common/http/router.c \
     common/http/server.c \
-    common/http/stream.c
+    common/http/stream.c \
+    common/http/traced.c
 
 BRIDGE_SRC = \
     common/bridge/app.c \
@@ -70,7 +81,9 @@ BRIDGE_SRC = \
     common/bridge/loop_thread.c \
     common/bridge/module.c \
     common/bridge/request.c \
-    common/bridge/response.c
+    common/bridge/response.c \
+    common/bridge/selector.c \
+    common/bridge/trace.c
 
 LAB_SRC = \
     common/lab/access_log.c \
@@ -79,7 +92,8 @@ LAB_SRC = \
     common/lab/options.c \
     common/lab/platform.c \
     common/lab/self_bench.c \
-    common/lab/signals.c
+    common/lab/signals.c \
+    common/lab/tracing.c
 
 LABS = lab1 lab2 lab3
 LAB1_SRC = lab1_single_loop/main.c lab1_single_loop/dispatch.c
@@ -94,6 +108,7 @@ RUNG_SRC = $(foreach rung,$(RUNGS),ladder/$(rung)/main.c ladder/$(rung)/dispatch
 
 FLOOR_SRC = $(wildcard bench/floor.c)
 
+UNIT_TRACE_SRC  = $(wildcard tests/unit/trace/*.c)
 UNIT_HTTP_SRC   = $(wildcard tests/unit/http/*.c tests/unit/log/*.c)
 UNIT_BRIDGE_SRC = $(wildcard tests/unit/bridge/*.c)
 UNIT_LAB_SRC    = $(wildcard tests/unit/lab/*.c)
@@ -102,8 +117,8 @@ SUPPORT_SRC     = $(wildcard tests/support/*.c)
 TSAN_SRC        = $(wildcard tests/tsan/*.c)
 
 # What is compiled without Python's headers, and what with them.
-PLAIN_SRC = $(LOG_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(UNIT_HTTP_SRC) $(INTEGRATION_SRC) \
-            $(SUPPORT_SRC) $(TSAN_SRC)
+PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) \
+            $(INTEGRATION_SRC) $(SUPPORT_SRC) $(TSAN_SRC)
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) $(RUNG_SRC) \
          $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC)
 
@@ -209,7 +224,7 @@ WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
            $(if $(call on,$(WERROR)),-Werror)
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. -fPIE -pthread $(WARNINGS) $(HARDENING) $(SANITIZE) \
-             $(if $(SAN)$(call on,$(DEBUG)),-DLOOPLAB_DEBUG=1) $(UV_CPPFLAGS) $(LLHTTP_CPPFLAGS) \
+             $(if $(SAN)$(call on,$(DEBUG)),-DLOOPLAB_DEBUG=1) $(UV_CPPFLAGS) $(LLHTTP_CPPFLAGS) $(JANSSON_CPPFLAGS) \
              $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
 
@@ -253,22 +268,24 @@ $(EMBED)/flags: FORCE
 # ---- Libraries: one a folder of common/, so that a test links only what it uses ------------------
 
 LIBLOG    = $(PLAIN)/liblog.a
+LIBTRACE  = $(PLAIN)/libtrace.a
 LIBHTTP   = $(PLAIN)/libhttp.a
 LIBBRIDGE = $(EMBED)/libbridge.a
 LIBLAB    = $(EMBED)/liblab.a
 
 $(LIBLOG):    $(call plain,$(LOG_SRC))
+$(LIBTRACE):  $(call plain,$(TRACE_SRC))
 $(LIBHTTP):   $(call plain,$(HTTP_SRC))
 $(LIBBRIDGE): $(call py,$(BRIDGE_SRC))
 $(LIBLAB):    $(call py,$(LAB_SRC))
-$(LIBLOG) $(LIBHTTP) $(LIBBRIDGE) $(LIBLAB):
+$(LIBLOG) $(LIBTRACE) $(LIBHTTP) $(LIBBRIDGE) $(LIBLAB):
 	$(call say,AR,$@)
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
 # ---- Programs ------------------------------------------------------------------------------------
 
-HTTP_LIBS = $(LLHTTP_LIBS) $(UV_LIBS)
+HTTP_LIBS = $(LLHTTP_LIBS) $(UV_LIBS) $(JANSSON_LIBS)
 define LINK
 $(call say,LINK,$@)
 @mkdir -p $(@D)
@@ -280,31 +297,35 @@ $(BIN)/lab2: $(call py,$(LAB2_SRC))
 $(BIN)/lab3: $(call py,$(LAB3_SRC))
 $(RUNGS:%=$(BIN)/%): $(BIN)/%: $(EMBED)/ladder/%/main.o $(EMBED)/ladder/%/dispatch.o
 $(BIN)/06_concurrent_future $(BIN)/13_thread_per_request: $(EMBED)/ladder/common/concurrent.o
-$(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
+$(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
 
 $(BIN)/floor: $(call plain,$(FLOOR_SRC))
 	$(LINK) $(UV_LIBS)
 
-$(BIN)/unit_http: $(call plain,$(UNIT_HTTP_SRC) $(SUPPORT_SRC)) $(LIBHTTP) $(LIBLOG)
+$(BIN)/unit_trace: $(call plain,$(UNIT_TRACE_SRC) $(SUPPORT_SRC)) $(LIBTRACE) $(LIBLOG)
+	$(LINK) $(JANSSON_LIBS) $(CRITERION_LIBS) -lm
+
+$(BIN)/unit_http: $(call plain,$(UNIT_HTTP_SRC) $(SUPPORT_SRC)) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(HTTP_LIBS) $(CRITERION_LIBS)
 
 $(BIN)/unit_bridge: $(call py,$(UNIT_BRIDGE_SRC)) $(call plain,$(SUPPORT_SRC)) \
-                    $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
+                    $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(PY_LIBS) $(HTTP_LIBS) $(CRITERION_LIBS)
 
 $(BIN)/unit_lab: $(call py,$(UNIT_LAB_SRC)) $(call plain,$(SUPPORT_SRC)) \
-                 $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
+                 $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS) $(CRITERION_LIBS)
 
 $(BIN)/integration: $(call plain,$(INTEGRATION_SRC) $(SUPPORT_SRC))
 	$(LINK) $(CRITERION_LIBS)
 
-$(BIN)/completions_stress: $(call plain,$(TSAN_SRC)) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
+$(BIN)/completions_stress: $(call plain,$(TSAN_SRC)) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(HTTP_LIBS)
 
-TESTS = $(if $(UNIT_HTTP_SRC),unit_http) $(if $(UNIT_BRIDGE_SRC),unit_bridge) \
-        $(if $(UNIT_LAB_SRC),unit_lab) $(if $(INTEGRATION_SRC),integration)
+TESTS = $(if $(UNIT_TRACE_SRC),unit_trace) $(if $(UNIT_HTTP_SRC),unit_http) \
+        $(if $(UNIT_BRIDGE_SRC),unit_bridge) $(if $(UNIT_LAB_SRC),unit_lab) \
+        $(if $(INTEGRATION_SRC),integration)
 
 # How the programs in a folder were built, for whoever stores figures about them.
 $(BIN)/build.json: $(EMBED)/flags
@@ -326,7 +347,8 @@ test: $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%) $(TESTS:%=$(BIN)/%) ## build and ru
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' PYTHON='$(PYTHON)' tools/run_tests $(TESTS:%=$(BIN)/%) \
 	    $(wildcard tests/python)
 
-unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%)
+unit_trace unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%) \
+        $(RUNGS:%=$(BIN)/%)
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' tools/run_tests $<
 
 # The tests' own program stays as it is; what it starts is instrumented, and the Python in it too.
@@ -446,7 +468,7 @@ help: ## this list
 
 .PHONY: all test test-tsan run-tsan reproduce interpreters measure measured measured-pythons \
         programs bench-peers docs-tables check-docs deps python format format-check lint clean \
-        distclean help FORCE $(LABS) unit_http unit_bridge unit_lab integration
+        distclean help FORCE $(LABS) unit_trace unit_http unit_bridge unit_lab integration
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules

@@ -41,10 +41,12 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg);
 static void on_done(void *owner, http_request_t *req, PyObject *future);
 static void on_cancel(void *owner, http_request_t *req, PyObject *arg);
 
-/* Attached, HTTP thread: have the loop's thread run `fn`. returns 0, or -1 with an exception set */
-static int call_on_loop(lab_t *lab, bridge_fn fn, http_request_t *req)
+/*
+ * Attached, HTTP thread: have the loop's thread call `callable`, which is stolen.
+ * returns 0, or -1 with an exception set; NULL is such a failure already
+ */
+static int call_on_loop(lab_t *lab, PyObject *callable)
 {
-    PyObject *callable = bridge_callable(fn, lab, req); /* new */
     PyObject *args[] = {NULL, callable};
     PyObject *handle = NULL;
 
@@ -62,9 +64,15 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
     http_request_t *req;
 
     bridge_attach(lab->python); /* ① wait for the GIL, once a turn */
-    while ((req = http_request_list_pop(ready)) != NULL)
-        if (call_on_loop(lab, on_woken, req) != 0) /* lock, deque, self-pipe: a wake-up each */
+    while ((req = http_request_list_pop(ready)) != NULL) {
+        PyObject *woken;
+
+        trace_mark(req->trace, TRACE_ATTACHED);
+        woken = bridge_callable(on_woken, lab, req); /* new */
+        trace_mark(req->trace, TRACE_SCHEDULED);
+        if (call_on_loop(lab, woken) != 0) /* lock, deque, self-pipe: a wake-up each */
             http_respond_transfer(req, bridge_response(req, NULL));
+    }
     bridge_detach(lab->python);
 }
 
@@ -75,12 +83,15 @@ static loop_thread_t *pick_worker(lab_t *lab)
 }
 
 /* Main loop's thread: have a worker run the coroutine. returns a new concurrent.futures.Future */
-static PyObject *run_on_worker(lab_t *lab, PyObject *coroutine)
+static PyObject *run_on_worker(lab_t *lab, http_request_t *req, PyObject *coroutine)
 {
     PyObject *args[] = {NULL, coroutine, pick_worker(lab)->loop};
+    PyObject *future;
 
-    return PyObject_Vectorcall(lab->asyncio.run_coroutine_threadsafe, args + 1,
-                               2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    trace_mark(req->trace, TRACE_SCHEDULED_WORKER);
+    future = PyObject_Vectorcall(lab->asyncio.run_coroutine_threadsafe, args + 1,
+                                 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    return bridge_trace_future(req, future);
 }
 
 /* Main loop's thread: an asyncio future of this loop that follows the other. returns a new one */
@@ -99,9 +110,10 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
     PyObject *coroutine = NULL, *future = NULL, *wrapped = NULL, *callback = NULL, *none = NULL;
 
     (void)arg;
+    trace_mark(req->trace, TRACE_WOKEN);
     coroutine = bridge_call_handler(req); /* ② new */
     if (coroutine != NULL)
-        future = run_on_worker(lab, coroutine); /* ③ new */
+        future = run_on_worker(lab, req, coroutine); /* ③ new */
     if (future != NULL)
         wrapped = wrap_for_main_loop(lab, future); /* ④ new */
     if (wrapped != NULL)
@@ -123,13 +135,17 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
 /* Main loop's thread: the wrapped future is done, whichever way it ended. */
 static void on_done(void *owner, http_request_t *req, PyObject *future)
 {
-    lab_t    *lab = owner;
-    PyObject *value = PyObject_CallMethodNoArgs(future, lab->asyncio.result); /* ⑤ new; or raises */
-    http_response_t *resp = bridge_response(req, value);
+    lab_t           *lab = owner;
+    http_response_t *resp;
+    PyObject        *value;
 
+    trace_mark(req->trace, TRACE_CONVERTED);
+    value = PyObject_CallMethodNoArgs(future, lab->asyncio.result); /* ⑤ new; or raises */
+    resp = bridge_response(req, value);
     Py_XDECREF(value);
     Py_DECREF((PyObject *)req->lab_data);
     req->lab_data = NULL;
+    trace_mark(req->trace, TRACE_POSTED);
     completions_post(lab->completions, req, resp); /* ⑥ req is gone now */
 }
 
@@ -139,15 +155,17 @@ void lab_on_completions(lab_t *lab)
     http_request_t  *req;
     http_response_t *resp;
 
-    while (completions_take(lab->completions, &req, &resp))
+    while (completions_take(lab->completions, &req, &resp)) {
+        trace_mark(req->trace, TRACE_RECEIVED);
         http_respond_transfer(req, resp); /* ⑦ */
+    }
 }
 
 /* HTTP thread: nobody waits for the answer, so cancel the future; on its own loop's thread. */
 void lab_on_client_gone(lab_t *lab, http_request_t *req)
 {
     bridge_attach(lab->python);
-    if (call_on_loop(lab, on_cancel, req) != 0)
+    if (call_on_loop(lab, bridge_callable(on_cancel, lab, req)) != 0)
         PyErr_Clear(); /* the loop is closed, and its futures are cancelled already */
     bridge_detach(lab->python);
 }
@@ -162,6 +180,7 @@ static void on_cancel(void *owner, http_request_t *req, PyObject *arg)
     (void)arg;
     if (future == NULL)
         return;
+    req->trace = NULL; /* the worker's coroutine may run on, and mark, at the same time as we */
     known = PyObject_CallMethodNoArgs(future, lab->asyncio.cancel); /* new */
     if (known == NULL)
         PyErr_WriteUnraisable(future);
@@ -176,11 +195,15 @@ static int start_workers(lab_t *lab, const lab_context_t *context)
     lab->workers = calloc(context->workers, sizeof *lab->workers);
     if (lab->workers == NULL)
         return -1;
-    for (; lab->worker_count < context->workers; lab->worker_count++) {
-        char name[24];
+    while (lab->worker_count < context->workers) {
+        loop_thread_t *worker = &lab->workers[lab->worker_count];
+        char           name[24];
 
         snprintf(name, sizeof name, "worker-%u", lab->worker_count);
-        if (loop_thread_start(&lab->workers[lab->worker_count], context->bridge, NULL, name) != 0)
+        if (loop_thread_start(worker, context->bridge, NULL, name) != 0)
+            return -1;
+        lab->worker_count++;
+        if (bridge_trace_tasks(context->bridge, lab->python, worker->loop) != 0)
             return -1;
     }
     return 0;

@@ -106,6 +106,7 @@ find_missing() {
     have pkg-config || missing+=(pkg-config)
     have_module libuv || missing+=(libuv1-dev)
     have_module popt || missing+=(libpopt-dev)
+    have_module jansson || missing+=(libjansson-dev)
     have_module criterion || missing+=(libcriterion-dev)
     [[ -x /usr/bin/python3 ]] || missing+=(python3)
     [[ -n $python_is_own ]] || have_python_headers || missing+=(python3-dev)
@@ -157,12 +158,12 @@ check_own() {
 by_hand() {
     cat >&2 <<'END'
 deps.sh: this system has no apt, so please install these by hand and try again:
-  a C compiler, GNU make 4, pkg-config, libuv, llhttp 9, popt, Criterion, Python 3.11 or newer with
-  its headers, wrk, git
-  Homebrew:  brew install make pkgconf libuv llhttp popt criterion python wrk
+  a C compiler, GNU make 4, pkg-config, libuv, llhttp 9, popt, jansson, Criterion, Python 3.11 or
+  newer with its headers, wrk, git
+  Homebrew:  brew install make pkgconf libuv llhttp popt jansson criterion python wrk
              then `gmake PYTHON_CONFIG="$(brew --prefix)/bin/python3-config" ...`
   Fedora:    sudo dnf install gcc make pkgconf-pkg-config libuv-devel llhttp-devel popt-devel \
-                 python3-devel wrk git, and Criterion from its own releases
+                 jansson-devel python3-devel wrk git, and Criterion from its own releases
 An llhttp of your own is used with LLHTTP_PREFIX=DIR.
 END
     exit 1

@@ -39,6 +39,8 @@ static http_response_t *response_of(http_request_t *req, int status)
 
 void http_answer_status(http_request_t *req, int status)
 {
+    if (!req->lent)
+        req->trace = NULL; /* else the handler's thread may be marking; it is dropped later */
     req->response = response_of(req, status);
     req->answered = true;
     http_conn_mark_dirty(req->conn);

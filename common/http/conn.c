@@ -107,6 +107,8 @@ void http_conn_push(http_conn_t *conn, http_request_t *req)
     conn->server->stats.parsed++;
     if (http_finished_wanted(conn->server))
         req->parsed_at_ns = uv_hrtime();
+    if (conn->server->tracing)
+        http_traced_begin(req);
     if (conn->in_flight > 1 && !is_safe(req))
         conn->barrier = true;
     else
@@ -250,6 +252,7 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 {
     http_conn_t *conn = stream->data;
 
+    http_server_awake(conn->server);
     if (nread == 0)
         return;
     if (nread == UV_EOF && !was_reset(conn)) {

@@ -2,8 +2,8 @@
  * How requests end. Whichever way it is, it is counted here, once, and said to on_finished if
  * somebody listens: conn.c comes with what loses its client, output.c with what is written.
  *
- * An answer counts once the kernel has all of the write that it is in. So with on_finished the
- * write's tally keeps a reference to each of its requests; without, only their number.
+ * An answer counts once the kernel has all of the write that it is in. So with on_finished, or where
+ * a request is traced, the write's tally keeps a reference to it; else only their number.
  */
 #include <stdlib.h>
 
@@ -58,7 +58,9 @@ void http_finished_unanswered(http_conn_t *conn, http_request_t *req, http_end_t
 void http_tally_add(http_tally_t *tally, const http_conn_t *conn, http_request_t *req, int status)
 {
     tally->by_class[status / 100 % 6]++;
-    if (!http_finished_wanted(conn->server))
+    req->trace_due =
+        req->trace != NULL && !req->lent; /* else, after a 504, a handler marks still */
+    if (!http_finished_wanted(conn->server) && !req->trace_due)
         return;
     http_request_ref(req);
     http_response_free(req->response); /* it is in the write */
@@ -72,15 +74,20 @@ void http_tally_add(http_tally_t *tally, const http_conn_t *conn, http_request_t
     tally->newest = req;
 }
 
-static void tell_all(http_tally_t *tally, http_conn_t *conn, http_end_t end)
+/* Account for those that were kept, and let go of them. */
+static void end_kept(http_tally_t *tally, http_conn_t *conn, http_end_t end)
 {
-    uint64_t        now_ns = uv_hrtime();
+    bool            wanted = http_finished_wanted(conn->server);
+    uint64_t        now_ns = wanted ? uv_hrtime() : 0;
     http_request_t *req = tally->oldest, *next;
 
     for (bool more = true; more; req = next) {
         next = req->pipeline_next;
         more = req != tally->newest;
-        tell(conn, req, end, now_ns);
+        if (req->trace_due && end == HTTP_END_ANSWERED)
+            http_traced_written(req);
+        if (wanted)
+            tell(conn, req, end, now_ns);
         http_request_unref(req);
     }
 }
@@ -97,6 +104,6 @@ void http_tally_end(http_tally_t *tally, http_conn_t *conn, http_end_t end)
     }
     count(stats, end, sum);
     if (tally->oldest != NULL)
-        tell_all(tally, conn, end);
+        end_kept(tally, conn, end);
     *tally = (http_tally_t){0};
 }

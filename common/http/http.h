@@ -25,6 +25,8 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "common/trace/trace.h"
+
 typedef struct http_server   http_server_t;
 typedef struct http_conn     http_conn_t;
 typedef struct http_request  http_request_t;
@@ -105,6 +107,7 @@ struct http_request {
     http_request_t  *next;     /* in the one list that it is on */
     http_response_t *result;   /* on its way back through a queue; owned */
     void            *lab_data; /* the lab's own */
+    trace_record_t  *trace;    /* where it marks what it passes; NULL: it isn't traced (any more) */
 
     /* HTTP thread only. */
     http_server_t           *server; /* borrowed */
@@ -113,6 +116,8 @@ struct http_request {
     http_response_t         *response;      /* the answer, waiting for its place in line; owned */
     http_request_t          *pipeline_next; /* the next request of the same connection */
     http_stream_t           *stream;        /* set while an answer is streamed */
+    trace_record_t          *trace_record;  /* the memory behind `trace`, until it is counted */
+    uint64_t                 complete_ns;   /* of a traced request: when its last byte was parsed */
     uint32_t                 parsed_at_ms;  /* uv_now(), truncated */
     uint16_t early_status;   /* what the server itself has to say, such as 404; 0: nothing */
     uint16_t answer_status;  /* for on_finished: of the answer that was begun; 0: none was */
@@ -121,6 +126,7 @@ struct http_request {
     uint64_t answer_bytes;   /* for on_finished: of its content, so far */
     uint64_t parsed_at_ns;   /* for on_finished: uv_hrtime() */
     bool     answered;       /* `response` is set (NULL: there was no memory for one) */
+    bool     trace_due;      /* its record counts once the answer is out */
     bool     lent;           /* a handler has the travelling reference: in flight */
     bool     dispatched;     /* the lab has it, or had it */
     bool     close_after;    /* the connection closes after this answer */
@@ -288,6 +294,8 @@ typedef struct {
     uint32_t keepalive_timeout_ms; /* idle; closes */
     uint32_t write_timeout_ms;     /* without the client taking a byte; closes */
     uint32_t request_timeout_ms;   /* 0: off; 504 */
+    trace_t *trace; /* requests that go to a handler are traced there; NULL: off. Borrowed, and
+                     * outlives every request */
 } http_options_t;
 
 /* The defaults, as `--help` shows them. */
@@ -350,6 +358,9 @@ int http_server_open(http_server_t **out, uv_loop_t *loop, const http_options_t 
  * servers share the port (SO_REUSEPORT). returns 0, UV_EINVAL (host), UV_EADDRINUSE, ...
  */
 int http_server_listen(http_server_t *server, const char *host, int port, bool reuse_port);
+
+/* Whether requests that come from now on are traced; at first they are, if there is a trace. */
+void http_server_trace(http_server_t *server, bool on);
 
 /* The port that it listens on. */
 int http_server_port(const http_server_t *server);

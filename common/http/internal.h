@@ -8,6 +8,7 @@
  *   output.c   responses -> bytes, one write per connection and turn
  *   finished.c how each request ended: counted, and said to whoever keeps books
  *   stream.c   answers whose length isn't known when they begin
+ *   traced.c   where a request's time goes
  *   request.c, response.c, router.c   the objects
  */
 #ifndef LOOPLAB_HTTP_INTERNAL_H
@@ -33,8 +34,9 @@ enum {
 /* ---- Objects --------------------------------------------------------------------------------- */
 
 struct http_pool {
-    /* Set when made. */
+    /* Set before the first request is made. */
     uv_thread_t owner; /* the HTTP thread: only it may use the free list */
+    trace_t    *trace; /* borrowed; NULL: no request is traced */
 
     /* Owner only. */
     http_request_t *free;
@@ -128,7 +130,7 @@ typedef enum {
 /* Answers in one write. */
 typedef struct {
     unsigned        by_class[6];     /* by the first digit of their status */
-    http_request_t *oldest, *newest; /* with on_finished: their requests, by pipeline_next; owned */
+    http_request_t *oldest, *newest; /* by pipeline_next, those to account for: traced, or all */
 } http_tally_t;
 
 /* Bytes that the kernel didn't take at once. */
@@ -184,6 +186,8 @@ struct http_server {
     const http_router_t *router;
     http_pool_t         *pool;
     http_stats_t         stats;
+    trace_lane_t        *lane;    /* this thread's, borrowed; NULL: tracing is off */
+    bool                 tracing; /* requests that come from now on */
 
     uv_tcp_t     listener;
     uv_check_t   check;   /* after I/O: the turn */
@@ -270,6 +274,16 @@ void http_finished_unanswered(http_conn_t *conn, http_request_t *req, http_end_t
 void http_tally_add(http_tally_t *tally, const http_conn_t *conn, http_request_t *req, int status);
 /* The write's end: all of these answers are out, or none of them counts. Empties the tally. */
 void http_tally_end(http_tally_t *tally, http_conn_t *conn, http_end_t end);
+
+/* traced.c */
+void http_traced_begin(http_request_t *req);   /* complete; the server is tracing */
+void http_traced_written(http_request_t *req); /* its answer is out: count its record */
+
+/* libuv calls back: so it doesn't poll any more. */
+static inline void http_server_awake(http_server_t *server)
+{
+    trace_lane_state(server->lane, TRACE_RUNNING);
+}
 
 /* stream.c */
 struct http_stream {

@@ -254,10 +254,12 @@ static void on_written(uv_write_t *write, int status)
     http_output_t *output = write->data;
     http_conn_t   *conn = output->conn;
 
-    if (status != 0)
+    http_server_awake(conn->server);
+    if (status != 0) {
         http_conn_gone(conn);
-    else if (conn->state < HTTP_CONN_CLOSING) /* else they are counted as lost already */
+    } else if (conn->state < HTTP_CONN_CLOSING) { /* else they are counted as lost already */
         http_tally_end(&output->answers, conn, HTTP_END_ANSWERED);
+    }
     conn->output = NULL;
     free(output);
     http_conn_mark_dirty(conn);
@@ -275,6 +277,8 @@ static void write_batch(http_conn_t *conn, batch_t *batch)
                                     (unsigned)batch->large->body_len);
         total += batch->large->body_len;
     }
+    if (batch->answers.oldest != NULL)
+        trace_run(batch->answers.oldest->trace);
     sent = uv_try_write((uv_stream_t *)&conn->tcp, bufs, count);
     if (sent == UV_EAGAIN)
         sent = 0;

@@ -77,6 +77,9 @@ int http_server_open(http_server_t **out, uv_loop_t *loop, const http_options_t 
     server->events = *events;
     server->owner = owner;
     server->router = router;
+    server->pool->trace = options->trace;
+    server->lane = options->trace == NULL ? NULL : trace_lane_here();
+    server->tracing = options->trace != NULL;
     uv_tcp_init(loop, &server->listener);
     uv_check_init(loop, &server->check);
     uv_prepare_init(loop, &server->prepare);
@@ -144,6 +147,11 @@ int http_server_listen(http_server_t *server, const char *host, int port, bool r
     return 0;
 }
 
+void http_server_trace(http_server_t *server, bool on)
+{
+    server->tracing = on && server->options.trace != NULL;
+}
+
 int http_server_port(const http_server_t *server)
 {
     return server->port;
@@ -171,6 +179,7 @@ static void on_connection(uv_stream_t *listener, int status)
 {
     http_server_t *server = listener->data;
 
+    http_server_awake(server);
     if (status != 0 || server->draining)
         return;
     server->accept_paused = server->conn_count >= server->options.max_connections;
@@ -223,6 +232,8 @@ bool http_request_return(http_request_t *req)
     assert(req->lent);
     req->lent = false;
     req->server->in_flight--;
+    if (!wanted)
+        req->trace = NULL; /* what it took is no answer's time */
     if (req->conn == NULL)
         http_request_unref(req);
     return wanted;
@@ -299,12 +310,16 @@ static void turn(http_server_t *server)
 
 static void on_check(uv_check_t *check)
 {
+    http_server_awake(check->data);
     turn(check->data);
 }
 
 static void on_prepare(uv_prepare_t *prepare)
 {
-    turn(prepare->data);
+    http_server_t *server = prepare->data;
+
+    turn(server);
+    trace_lane_state(server->lane, TRACE_POLLING);
 }
 
 /* Its being active is what keeps the loop from blocking. */

@@ -15,12 +15,14 @@
 #include "common/lab/platform.h"
 #include "common/lab/self_bench.h"
 #include "common/lab/signals.h"
+#include "common/lab/tracing.h"
 
 static void on_ready(void *owner, http_request_list_t *ready);
 static void on_client_gone(void *owner, http_request_t *req);
 static void on_finished(void *owner, const http_request_t *req, const http_outcome_t *outcome);
 static void on_completions(void *owner);
 static void on_stop(void *owner);
+static void on_measure(void *owner);
 static void on_bench_done(void *owner, int status);
 static void on_drained(void *owner);
 
@@ -41,9 +43,11 @@ typedef struct {
     uint64_t          lines_lost; /* by it, in the end */
     lab_t            *lab;
     self_bench_t     *bench;
+    tracing_t         tracing;
     char              url[96];
     char              python_text[192]; /* what the banner said; at the end, what was true then */
     bool              python_changed;   /* an import turned the GIL on while the lab ran */
+    bool              gil;              /* at the end */
     uint64_t          started_ns;
     int               status;
 } program_t;
@@ -84,6 +88,12 @@ static void on_stop(void *owner)
     http_server_drain(program->server, program->options.drain_timeout_ms);
 }
 
+/* The warm-up is over: what wrk measures and what is traced are the same requests. */
+static void on_measure(void *owner)
+{
+    http_server_trace(((program_t *)owner)->server, true);
+}
+
 static void on_bench_done(void *owner, int status)
 {
     program_t *program = owner;
@@ -101,7 +111,7 @@ static void on_drained(void *owner)
 
 static int open_python(program_t *program)
 {
-    bridge_options_t options = {.debug = program->options.debug};
+    bridge_options_t options = {.debug = program->options.debug, .trace = program->tracing.trace};
     int              err;
 
     if (bridge_open(&program->bridge, &options, &program->python) != 0)
@@ -136,6 +146,7 @@ static int open_server(program_t *program)
                                   .on_finished = program->access_log == NULL ? NULL : on_finished};
     int                 err = UV_ENOMEM;
 
+    program->options.http.trace = program->tracing.trace;
     program->router = http_router_new();
     if (program->router != NULL)
         err = native_add_routes(program->router, &program->loop);
@@ -223,13 +234,15 @@ static int start_bench(program_t *program)
 {
     if (program->options.bench_seconds == 0)
         return 0;
+    http_server_trace(program->server, false); /* until on_measure() */
     return self_bench_start(&program->bench, &program->loop, program->info->name, program->url,
-                            program->options.bench_seconds, on_bench_done, program);
+                            program->options.bench_seconds, on_measure, on_bench_done, program);
 }
 
 static int start(program_t *program)
 {
-    if (open_python(program) != 0 || open_access_log(program) != 0 || open_server(program) != 0 ||
+    if (tracing_open(&program->tracing, &program->options, program->info) != 0 ||
+        open_python(program) != 0 || open_access_log(program) != 0 || open_server(program) != 0 ||
         open_lab(program) != 0 || listen_on(program) != 0)
         return -1;
     program->started_ns = uv_hrtime();
@@ -243,7 +256,8 @@ static int start(program_t *program)
 
 /* ---- End ------------------------------------------------------------------------------------- */
 
-static void print_summary(const program_t *program, const http_stats_t *stats)
+/* returns the process's CPU time in us for each request, start included */
+static double print_summary(const program_t *program, const http_stats_t *stats)
 {
     double        seconds = (double)(uv_hrtime() - program->started_ns) / 1e9, cpu;
     struct rusage usage;
@@ -251,6 +265,7 @@ static void print_summary(const program_t *program, const http_stats_t *stats)
     getrusage(RUSAGE_SELF, &usage);
     cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    cpu = stats->parsed == 0 ? 0 : cpu / (double)stats->parsed;
     printf("served for %.1f s: %llu connections, %llu requests\n", seconds,
            (unsigned long long)stats->connections, (unsigned long long)stats->parsed);
     printf("  answered %llu (", (unsigned long long)stats->answered);
@@ -259,12 +274,13 @@ static void print_summary(const program_t *program, const http_stats_t *stats)
                class < 5 ? ", " : "");
     printf("), client left %llu, cut off %llu\n", (unsigned long long)stats->abandoned,
            (unsigned long long)stats->cut_off);
-    printf("  CPU %.2f us per request, start included; at most %ld MiB of memory\n",
-           stats->parsed == 0 ? 0 : cpu / (double)stats->parsed, usage.ru_maxrss / 1024);
+    printf("  CPU %.2f us per request, start included; at most %ld MiB of memory\n", cpu,
+           usage.ru_maxrss / 1024);
     if (program->lines_lost > 0)
         printf("  access log: %llu lines lost\n", (unsigned long long)program->lines_lost);
     if (program->python_changed)
         printf("  not a free-threaded run: Python %s\n", program->python_text);
+    return cpu;
 }
 
 /* A handler's import may have turned the GIL on since the banner. */
@@ -275,6 +291,7 @@ static void see_python_again(program_t *program)
     bridge_describe_python(program->bridge, now, sizeof now);
     program->python_changed = strcmp(now, program->python_text) != 0;
     memcpy(program->python_text, now, sizeof now);
+    program->gil = bridge_gil_enabled(program->bridge);
 }
 
 /* Close what is open, in the reverse order of opening. */
@@ -291,7 +308,6 @@ static void finish(program_t *program)
     if (program->access_log != NULL)
         program->lines_lost = access_log_close(program->access_log);
     uv_run(&program->loop, UV_RUN_DEFAULT); /* close callbacks */
-    self_bench_free(program->bench);
     uv_loop_close(&program->loop);
     http_router_free(program->router);
     if (program->bridge == NULL)
@@ -303,6 +319,26 @@ static void finish(program_t *program)
     bridge_close(program->bridge, &program->python);
 }
 
+/* Where the time went, beside what wrk saw of it. */
+static void report(program_t *program, double cpu_us)
+{
+    trace_run_t  run = {.lab = program->info->name,
+                        .python = bridge_python_version(),
+                        .gil = program->gil,
+                        .cpu_us_per_request = cpu_us};
+    wrk_result_t wrk;
+
+    if (self_bench_result(program->bench, &wrk, &run.cpu_us_per_request)) {
+        run.bench_rps = wrk.per_second;
+        run.bench_mean_us = wrk.mean_us;
+        run.bench_p50_us = wrk.p50_us;
+        run.bench_p99_us = wrk.p99_us;
+        run.bench_connections = SELF_BENCH_CONNECTIONS;
+    }
+    if (tracing_report(&program->tracing, &run) != 0)
+        program->status = 1;
+}
+
 static void serve(program_t *program)
 {
     http_stats_t stats;
@@ -310,7 +346,7 @@ static void serve(program_t *program)
     uv_run(&program->loop, UV_RUN_DEFAULT); /* until on_drained() */
     stats = *http_server_stats(program->server);
     finish(program);
-    print_summary(program, &stats);
+    report(program, print_summary(program, &stats));
     if (stats.cut_off > 0)
         program->status = 3;
 }
@@ -355,10 +391,13 @@ int lab_main(int argc, char **argv, const lab_info_t *info)
         return 2;
     if (uv_loop_init(&program.loop) != 0)
         return 1;
-    if (start(&program) != 0) {
+    if (start(&program) == 0) {
+        serve(&program);
+    } else {
+        program.status = 1;
         finish(&program);
-        return 1;
     }
-    serve(&program);
+    self_bench_free(program.bench);
+    tracing_close(&program.tracing);
     return program.status;
 }

@@ -11,8 +11,8 @@
 
 /* What popt fills in: seconds as fractions, counts as int. */
 typedef struct {
-    const char *host, *app, *pin, *log_level, *bench; /* literals, or popt's on the heap */
-    const char *access_log, *access_log_format;
+    const char *host, *app, *pin, *log_level; /* literals, or popt's on the heap */
+    const char *bench, *stats, *trace, *access_log, *access_log_format;
     int         metrics;
     int         port, backlog, max_connections, max_in_flight, pipeline_window;
     int         max_request_line, max_header_bytes, max_headers, max_body, workers, debug;
@@ -46,6 +46,7 @@ static void set_defaults(raw_t *raw, const lab_info_t *info)
         .app = info->default_app,
         .log_level = "info",
         .bench = not_given,
+        .stats = not_given,
         .access_log = not_given,
         .access_log_format = "common",
         .port = 8000,
@@ -175,6 +176,10 @@ static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
     check_host(&checks, out->host);
     take_string(&checks, "app", raw->app, out->app, sizeof out->app);
     take_string(&checks, "pin", raw->pin, out->pin, sizeof out->pin);
+    take_string(&checks, "trace", raw->trace, out->trace_file, sizeof out->trace_file);
+    out->stats = raw->stats != not_given;
+    if (out->stats)
+        take_string(&checks, "stats", raw->stats, out->stats_file, sizeof out->stats_file);
     out->port = (int)take(&checks, "port", raw->port, 0, 65535);
     out->http.backlog = (int)take(&checks, "backlog", raw->backlog, 1, 65535);
     out->http.max_connections =
@@ -220,6 +225,8 @@ static void free_strings(const raw_t *raw, const lab_info_t *info)
     free_given(raw->pin, defaults.pin);
     free_given(raw->log_level, defaults.log_level);
     free_given(raw->bench, defaults.bench);
+    free_given(raw->stats, defaults.stats);
+    free_given(raw->trace, defaults.trace);
     free_given(raw->access_log, defaults.access_log);
     free_given(raw->access_log_format, defaults.access_log_format);
 }
@@ -316,6 +323,11 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
     struct poptOption measure[] = {
         {"bench", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &raw.bench, 0,
          "load itself with wrk, print a row, exit; 5 seconds unless told", "SECONDS"},
+        {"stats", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &raw.stats, 0,
+         "at the end, where the requests' time went: as text, or as JSON into a file", "FILE"},
+        {"trace", 0, POPT_ARG_STRING, &raw.trace, 0,
+         "write a trace for Perfetto or chrome://tracing: threads, and requests across them",
+         "FILE"},
         {"pin", 0, POPT_ARG_STRING, &raw.pin, 0, "run on these CPUs only, such as 0 or 0,2-3",
          "CPUS"},
         POPT_TABLEEND};

@@ -19,6 +19,9 @@ typedef struct {
     unsigned            workers;       /* labs with LAB_HAS_WORKERS */
     int                 bench_seconds; /* 0: no --bench */
     char                pin[256];      /* CPU list, or empty */
+    bool                stats;         /* --stats, with a file or without */
+    char                stats_file[1024];
+    char                trace_file[1024]; /* both empty: none */
     log_level_t         log_level;
     bool                access_log;            /* --access-log was given */
     char                access_log_file[4096]; /* empty: standard output */
