@@ -46,6 +46,7 @@ LOG_SRC = common/log/log.c
 HTTP_SRC = \
     common/http/answers.c \
     common/http/conn.c \
+    common/http/finished.c \
     common/http/output.c \
     common/http/parser.c \
     common/http/request.c \

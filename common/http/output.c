@@ -17,25 +17,6 @@ typedef struct {
     http_tally_t     answers;
 } batch_t;
 
-/* ---- Counting -------------------------------------------------------------------------------- */
-
-unsigned http_tally_sum(const http_tally_t *tally)
-{
-    unsigned sum = 0;
-
-    for (size_t i = 0; i < sizeof tally->by_class / sizeof tally->by_class[0]; i++)
-        sum += tally->by_class[i];
-    return sum;
-}
-
-/* The kernel has all of these. */
-static void count_answered(http_stats_t *stats, const http_tally_t *tally)
-{
-    for (size_t i = 0; i < sizeof tally->by_class / sizeof tally->by_class[0]; i++)
-        stats->answered_by_class[i] += tally->by_class[i];
-    stats->answered += http_tally_sum(tally);
-}
-
 /* ---- Heads ----------------------------------------------------------------------------------- */
 
 /* A new second: format the Date once for all answers of it (RFC 9110, 5.6.7 and 6.6.1). */
@@ -136,7 +117,7 @@ static bool fits(const batch_t *batch, size_t len)
 /* The answer to the oldest request is in the batch. */
 static void answered(http_conn_t *conn, batch_t *batch, int status)
 {
-    batch->answers.by_class[status / 100 % 6]++;
+    http_tally_add(&batch->answers, conn, conn->pipeline_head, status);
     http_conn_pop(conn);
 }
 
@@ -175,6 +156,7 @@ static bool gather_response(http_conn_t *conn, http_request_t *req, batch_t *bat
               HTTP_HEAD_MAX + resp->fields_len + (body_len <= HTTP_GATHER_MAX ? body_len : 0)))
         return false;
     batch->end = put_head(batch->end, conn, req, resp, closing);
+    req->answer_bytes = body_len;
     if (body_len > HTTP_GATHER_MAX) {
         batch->large = resp;
         req->response = NULL;
@@ -197,6 +179,7 @@ static bool gather_stream(http_conn_t *conn, http_request_t *req, batch_t *batch
         batch->end = put_head(batch->end, conn, req, stream->head, is_last(conn, req));
         http_response_free(req->response);
         req->response = stream->head; /* for its status */
+        req->answer_status = (uint16_t)stream->head->status;
         stream->head = NULL;
     }
     len = stream->len < room(batch) ? stream->len : room(batch);
@@ -274,7 +257,7 @@ static void on_written(uv_write_t *write, int status)
     if (status != 0)
         http_conn_gone(conn);
     else if (conn->state < HTTP_CONN_CLOSING) /* else they are counted as lost already */
-        count_answered(&conn->server->stats, &output->answers);
+        http_tally_end(&output->answers, conn, HTTP_END_ANSWERED);
     conn->output = NULL;
     free(output);
     http_conn_mark_dirty(conn);
@@ -296,11 +279,11 @@ static void write_batch(http_conn_t *conn, batch_t *batch)
     if (sent == UV_EAGAIN)
         sent = 0;
     if (sent >= 0 && (size_t)sent == total)
-        count_answered(&conn->server->stats, &batch->answers);
+        http_tally_end(&batch->answers, conn, HTTP_END_ANSWERED);
     else if (sent >= 0)
         sent = write_rest(conn, bufs, count, (size_t)sent, &batch->answers);
     if (sent < 0) {
-        conn->server->stats.abandoned += http_tally_sum(&batch->answers);
+        http_tally_end(&batch->answers, conn, HTTP_END_ABANDONED);
         http_conn_gone(conn);
     }
     http_response_free(batch->large);
@@ -315,7 +298,7 @@ void http_output_flush(http_conn_t *conn)
 
         more = gather(conn, &batch);
         if (batch.end == batch.buf) { /* nothing, or the end of a stream that is out already */
-            count_answered(&conn->server->stats, &batch.answers);
+            http_tally_end(&batch.answers, conn, HTTP_END_ANSWERED);
             break;
         }
         write_batch(conn, &batch);
