@@ -70,6 +70,7 @@ BRIDGE_SRC = \
     common/bridge/response.c
 
 LAB_SRC = \
+    common/lab/access_log.c \
     common/lab/lab_main.c \
     common/lab/native.c \
     common/lab/options.c \
