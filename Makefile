@@ -82,8 +82,10 @@ LAB2_SRC = lab2_threadpool/main.c lab2_threadpool/dispatch.c
 LAB3_SRC = lab3_sync_handlers/main.c lab3_sync_handlers/dispatch.c
 
 # Rungs of the ladder that are no lab. The others are labs: ladder/README.md has all of them.
-RUNGS = 02_coroutine_in_place 04_hop_batched
-RUNG_SRC = $(foreach rung,$(RUNGS),ladder/$(rung)/main.c ladder/$(rung)/dispatch.c)
+RUNGS = 02_coroutine_in_place 03_loop_same_thread 04_hop_batched 06_concurrent_future \
+        07_wrap_future 13_thread_per_request
+RUNG_SRC = $(foreach rung,$(RUNGS),ladder/$(rung)/main.c ladder/$(rung)/dispatch.c) \
+           ladder/common/concurrent.c
 
 FLOOR_SRC = $(wildcard bench/floor.c)
 
@@ -249,6 +251,7 @@ $(BIN)/lab1: $(call py,$(LAB1_SRC))
 $(BIN)/lab2: $(call py,$(LAB2_SRC))
 $(BIN)/lab3: $(call py,$(LAB3_SRC))
 $(RUNGS:%=$(BIN)/%): $(BIN)/%: $(EMBED)/ladder/%/main.o $(EMBED)/ladder/%/dispatch.o
+$(BIN)/06_concurrent_future $(BIN)/13_thread_per_request: $(EMBED)/ladder/common/concurrent.o
 $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
 	$(LINK) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
 

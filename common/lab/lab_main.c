@@ -132,11 +132,13 @@ static int open_server(program_t *program)
 static int open_lab(program_t *program)
 {
     lab_context_t context = {
+        .loop = &program->loop,
         .bridge = program->bridge,
         .app = program->app,
         .http_thread = &program->python,
         .completions = &program->completions,
         .workers = program->options.workers,
+        .debug = program->options.debug,
     };
 
     if (lab_open(&program->lab, &context) == 0)
