@@ -294,11 +294,11 @@ all: $(LABS) ## all labs (what plain `make` does)
 lab1 lab2 lab3: %: $(BIN)/% ## build one lab and leave it as ./lab1, ./lab2, ./lab3
 	@cmp -s $< $@ || { cp $< $@.tmp && mv -f $@.tmp $@; }
 
-test: $(LABS:%=$(BIN)/%) $(TESTS:%=$(BIN)/%) ## build and run all tests
+test: $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%) $(TESTS:%=$(BIN)/%) ## build and run all tests
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' PYTHON='$(PYTHON)' tools/run_tests $(TESTS:%=$(BIN)/%) \
 	    $(wildcard tests/python)
 
-unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%)
+unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%)
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' tools/run_tests $<
 
 # The tests' own program stays as it is; what it starts is instrumented, and the Python in it too.
