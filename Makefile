@@ -17,6 +17,8 @@
 ## PY=3.13, PY=3.13t      embed this Python, with or without the GIL; built once where it is missing
 ##                        (5 minutes; kept in ~/.cache/looplab). 3.13t-tsan: for ThreadSanitizer
 ## PY_OPT=pgo             the same with profile-guided optimisation (takes several times as long)
+## PYTHONS='3.13 3.13t'   several in one run of `make reproduce` or `make interpreters`; besides
+##                        these there are `system`, and any path of a python3-config
 ## PYTHON_CONFIG=FILE     embed the Python of this python3-config (/usr/bin/python3-config)
 ## LLHTTP_PREFIX=DIR      use the llhttp in DIR/include and DIR/lib
 ## DEPS=0                 don't look for missing dependencies, don't install any
@@ -25,6 +27,7 @@
 ## ARGS='...'             more options for the script behind reproduce, measure, bench-peers
 PY ?=
 PY_OPT ?=
+PYTHONS ?=
 PYTHON_CONFIG ?= /usr/bin/python3-config
 LLHTTP_PREFIX ?=
 TEST_FILTER ?=
@@ -116,6 +119,29 @@ ifneq ($(PY)$(PY_OPT),)
     endif
   endif
 endif
+# Several are measured together. `python_choice`: what says to a make of its own which is meant.
+ifneq ($(filter interpreters,$(GOALS)),)
+  PYTHONS := $(or $(strip $(PYTHONS)),system 3.13 3.13t)
+endif
+python_name = $(if $(findstring /,$(1)),$(patsubst %-config,%,$(notdir $(1))),$(1))
+python_choice = $(if $(filter-out system,$(if $(findstring /,$(1)),,$(1))),PY='$(1)', \
+    PY= PY_OPT= PYTHON_CONFIG='$(if $(findstring /,$(1)),$(1),/usr/bin/python3-config)')
+PYTHON_NAMES := $(foreach p,$(PYTHONS),$(call python_name,$(p)))
+ifneq ($(PYTHON_NAMES),)
+  unknown_python := $(firstword $(foreach p,$(filter-out system 3.13 3.13t,$(PYTHONS)), \
+      $(if $(and $(findstring /,$(p)),$(wildcard $(p))),,$(p))))
+  ifneq ($(unknown_python),)
+    $(error PYTHONS: $(unknown_python) is none of system, 3.13 and 3.13t, \
+        nor the path of a python3-config)
+  else ifneq ($(words $(PYTHON_NAMES)),$(words $(sort $(PYTHON_NAMES))))
+    $(error PYTHONS: two of $(PYTHON_NAMES) have the same name)
+  else ifneq ($(PY)$(filter command,$(origin PYTHON_CONFIG)),)
+    $(error PYTHONS says which Pythons: leave PY and PYTHON_CONFIG out)
+  else ifneq ($(filter-out reproduce interpreters,$(GOALS)),)
+    $(error PYTHONS is for `make reproduce` and `make interpreters`; PY=3.13t is one Python)
+  endif
+endif
+
 # An instrumented Python wants instrumented labs, all by the compiler that it was built with.
 ifneq ($(filter %-tsan,$(PY)),)
   ifeq ($(SAN),)
@@ -305,14 +331,30 @@ run-tsan: $(LABS:%=$(BIN)/%) $(BIN)/completions_stress
 	    '$(PYTHON_CONFIG:%/bin/python3.13t-config=%)/lib/tsan.supp'
 
 # What is measured is never the instrumented build.
-ifneq ($(and $(VARIANT),$(filter reproduce measure bench-peers,$(GOALS))),)
+ifneq ($(and $(VARIANT),$(filter reproduce interpreters measure bench-peers,$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
 measured: $(LABS) $(BIN)/floor $(BIN)/build.json
 
-reproduce: measured ## run the experiment: three labs under load, one table (FULL=1: for the record)
-	$(Q)$(PYTHON) bench/reproduce.py --bin-dir $(BIN) $(if $(call on,$(FULL)),--full) \
-	    $(if $(call on,$(QUICK)),--rounds 1 --seconds 1) $(ARGS)
+# With PYTHONS, each one's programs by a make of its own; where they are stands in build/pythons/.
+programs: $(LABS:%=$(BIN)/%) $(BIN)/floor $(BIN)/build.json
+	@mkdir -p build/pythons && echo '$(BIN)' >'build/pythons/$(PROGRAMS_OF)'
+
+measured-pythons:
+	$(foreach p,$(PYTHONS),@echo '$(call python_name,$(p)): the programs' && \
+	    $(MAKE) --no-print-directory PYTHONS= PROGRAMS_OF='$(call python_name,$(p))' \
+	        $(call python_choice,$(p)) programs$(newline)	)
+
+measured_in = $(if $(PYTHONS), \
+    $(foreach n,$(PYTHON_NAMES),--python "$(n)=$$(cat 'build/pythons/$(n)')"),--bin-dir $(BIN))
+programs_first = $(if $(PYTHONS),measured-pythons,measured)
+quick = $(if $(call on,$(QUICK)),--rounds 1 --seconds 1)
+
+reproduce: $(programs_first) ## run the experiment: three labs under load, one table (FULL=1: at length)
+	$(Q)$(PYTHON) bench/reproduce.py $(measured_in) $(if $(call on,$(FULL)),--full) $(quick) $(ARGS)
+
+interpreters: measured-pythons ## the labs with and without a GIL: PYTHONS, or all three
+	$(Q)$(PYTHON) bench/interpreters.py $(measured_in) $(quick) $(ARGS)
 
 measure: measured ## print each figure that the project promises, with PASS or FAIL
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
@@ -392,9 +434,9 @@ help: ## this list
 	@echo
 	@sed -n 's/^## /  /p' Makefile
 
-.PHONY: all test test-tsan run-tsan reproduce measure measured bench-peers docs-tables check-docs \
-        deps python format format-check lint clean distclean help FORCE $(LABS) unit_http \
-        unit_bridge unit_lab integration
+.PHONY: all test test-tsan run-tsan reproduce interpreters measure measured measured-pythons \
+        programs bench-peers docs-tables check-docs deps python format format-check lint clean \
+        distclean help FORCE $(LABS) unit_http unit_bridge unit_lab integration
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules

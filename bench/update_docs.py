@@ -16,7 +16,7 @@ import re
 import sys
 import tempfile
 
-from driver import promises, reports, results, tables
+from driver import comparison, promises, reports, results, tables
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 DOCUMENTS = ("README.md", "WRITEUP.md")
@@ -25,6 +25,7 @@ COMMANDS = {
     "reproduce": "make reproduce FULL=1",
     "measure": "make measure",
     "peers": "make bench-peers",
+    "interpreters": "make interpreters",
 }
 
 
@@ -60,12 +61,29 @@ def peers(data):
     return paragraphs(tables.markdown(*reports.peers(data)), notes, reports.disturbance(data))
 
 
+def interpreters(data):
+    both = [tables.markdown(*comparison.placement_table(data, p)) for p in promises.PLACEMENTS]
+    return paragraphs(*both, comparison.PLACEMENT_LEGEND, reports.disturbance(data))
+
+
+def interpreters_gil(data):
+    pair = comparison.without_over_with(data)
+    return tables.markdown(*pair) if pair else "(no two interpreters differ by the GIL alone)"
+
+
+def interpreters_expected(data):
+    return tables.markdown(*comparison.judged(data))
+
+
 # name in a document: (kind of run, what is written)
 TABLES = {
     "reproduce": ("reproduce", reproduce),
     "reproduce-full": ("reproduce", reproduce_full),
     "measure": ("measure", measure),
     "peers": ("peers", peers),
+    "interpreters": ("interpreters", interpreters),
+    "interpreters-gil": ("interpreters", interpreters_gil),
+    "interpreters-expected": ("interpreters", interpreters_expected),
 }
 
 

@@ -51,6 +51,8 @@ def figures(rps=1000.0, cpu_us=10.0, others_share=0.0, mean_us=None):
         "timeouts": 0,
         "cpu_us": cpu_us,
         "switches": 0.5,
+        "waits": 0.4,
+        "queue_us": 2.0,
         "server_busy": 0.9,
         "wrk_busy": 0.5,
         "others_share": others_share,
@@ -79,9 +81,24 @@ def stored(kind, configurations, blocks, rounds=10, **more):
         "seconds": 3,
         "configurations": [asdict(c) for c in configurations],
         "left_out": {},
-        **more,
         "blocks": blocks,
+        **more,
     }
+
+
+PYTHONS = {
+    "system": {"version": "3.11.2", "gil": True, "built_with": "-O2"},
+    "3.13": {"version": "3.13.5", "gil": True, "built_with": "-O3"},
+    "3.13t": {"version": "3.13.5", "gil": False, "built_with": "-O3"},
+}
+
+
+def run_of_several(kind, configurations, rps=lambda configuration: 1000.0, rounds=10):
+    """A run on three interpreters."""
+    blocks = [block(c, number, rps=rps(c))
+              for number in range(1, rounds + 1) for c in configurations]
+    environment = {**ENVIRONMENT, "python": {}, "pythons": PYTHONS}
+    return stored(kind, configurations, blocks, rounds, environment=environment)
 
 
 LAB_RPS = {"lab1": 10_000.0, "lab2": 2_500.0, "lab3": 60_000.0}

@@ -20,6 +20,9 @@ import time
 import unittest
 import urllib.request
 
+import support  # noqa: F401  puts bench/ on the path
+from driver.servers import Server, ServerError, Spec
+
 DEADLINE_S = 20
 
 SINGLE_PHASE = """
@@ -139,9 +142,12 @@ class GilBack(unittest.TestCase):
     def start(self, source, at_import="", in_handler="pass"):
         """A lab whose app imports the module made of this source, where the arguments say."""
         self.compile(source)
-        with open(os.path.join(self.folder, "culprit_app.py"), "w") as file:
+        with open(self.app_path(), "w") as file:
             file.write(APP.format(at_import=at_import, in_handler=in_handler))
         return Lab(self.folder)
+
+    def app_path(self):
+        return os.path.join(self.folder, "culprit_app.py")
 
     def compile(self, source):
         path = os.path.join(self.folder, "culprit.c")
@@ -179,6 +185,28 @@ class GilBack(unittest.TestCase):
                         " GIL (turned on by culprit), " in lab.banner,
                         lab.banner,
                     )
+
+    def test_the_experiment_refuses_it_as_free_threaded(self):
+        """Where there was a GIL all along, nobody said otherwise."""
+        self.compile(SINGLE_PHASE)
+        cases = {"at import": ("import culprit", "pass"), "while it runs": ("", "import culprit")}
+        for name, (at_import, in_handler) in cases.items():
+            with self.subTest(name):
+                app = APP.format(at_import=at_import, in_handler=in_handler)
+                with open(self.app_path(), "w") as file:
+                    file.write(app.replace('"hello"', '"Hello, World!"'))
+                command = (os.path.abspath(lab3()), "--port", "0", "--app", "culprit_app:app")
+                spec = Spec("lab3 on x", command, cwd=self.folder, free_threaded=self.free_threaded)
+                self.assertEqual(self.free_threaded, self.is_refused(spec))
+
+    def is_refused(self, spec):
+        try:
+            with Server(spec) as server:
+                server.usage()
+        except ServerError as error:
+            self.assertIn("lab3 on x isn't free-threaded any more: culprit has", str(error))
+            return True
+        return False
 
     def test_an_import_while_the_lab_runs_is_said_at_once_and_at_the_end(self):
         with self.start(SINGLE_PHASE, in_handler="import culprit") as lab:

@@ -8,6 +8,7 @@ import sys
 import unittest
 
 import support
+import interpreters
 import update_docs
 from driver import results
 
@@ -70,6 +71,8 @@ class Updated(support.WithFolder):
         run.update(kind="peers", unfit={"lab2": "answers 1 of 16"})
         run["configurations"] = [c for c in run["configurations"] if c["placement"] == "pinned"]
         results.save("peers.json", run, self.folder)
+        run = support.run_of_several("interpreters", interpreters.configurations(support.PYTHONS))
+        results.save("interpreters.json", run, self.folder)
         for name in update_docs.TABLES:
             with self.subTest(name):
                 text = update_docs.generated(name, self.folder)
