@@ -131,7 +131,10 @@ COMPILES_NOTHING = help deps python clean distclean format format-check docs-tab
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 GOALS := $(or $(MAKECMDGOALS),all)
 
-ifneq ($(PY)$(PY_OPT),)
+ifneq ($(filter interpreters,$(GOALS)),)
+  PYTHONS := $(or $(strip $(PYTHONS)),system 3.13 3.13t)
+endif
+ifneq ($(PY)$(if $(PYTHONS),,$(PY_OPT)),)
   ifeq ($(origin PYTHON_CONFIG),command line)
     $(error PY and PYTHON_CONFIG both say which Python: leave one of them out)
   endif
@@ -143,9 +146,6 @@ ifneq ($(PY)$(PY_OPT),)
   endif
 endif
 # Several are measured together. `python_choice`: what says to a make of its own which is meant.
-ifneq ($(filter interpreters,$(GOALS)),)
-  PYTHONS := $(or $(strip $(PYTHONS)),system 3.13 3.13t)
-endif
 python_name = $(if $(findstring /,$(1)),$(patsubst %-config,%,$(notdir $(1))),$(1))
 python_choice = $(if $(filter-out system,$(if $(findstring /,$(1)),,$(1))),PY='$(1)', \
     PY= PY_OPT= PYTHON_CONFIG='$(if $(findstring /,$(1)),$(1),/usr/bin/python3-config)')

@@ -76,6 +76,11 @@ def interpreters_gil(data):
     return tables.markdown(*pair) if pair else "(no two interpreters differ by the GIL alone)"
 
 
+def interpreters_sharing(data):
+    sharing = comparison.immortal_over_counted(data)
+    return tables.markdown(*sharing) if sharing else "(no interpreter is free-threaded)"
+
+
 def interpreters_expected(data):
     return tables.markdown(*comparison.judged(data))
 
@@ -88,6 +93,7 @@ TABLES = {
     "peers": ("peers", peers),
     "interpreters": ("interpreters", interpreters),
     "interpreters-gil": ("interpreters", interpreters_gil),
+    "interpreters-sharing": ("interpreters", interpreters_sharing),
     "interpreters-expected": ("interpreters", interpreters_expected),
 }
 

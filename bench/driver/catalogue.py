@@ -13,6 +13,7 @@ from .servers import Spec
 PYTHON = "/usr/bin/python3"  # the distribution's, for which its packages are
 BENCH = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 PEERS = os.path.join(BENCH, "peers")
+APPS = os.path.join(BENCH, "apps")  # the labs' own, for an experiment
 PROGRAMS = ("lab1", "lab2", "lab3", "floor")
 REPORT_WORKERS = 8
 
@@ -99,10 +100,24 @@ def labs_on(python, workers=(REPORT_WORKERS,)):
     it has one number of workers only."""
     names = {"lab1": None, "lab3": None}
     names |= {lab2_name(n) if len(workers) > 1 else "lab2": n for n in workers}
+    return {f"{name} on {python.name}": replace(_lab(name[:4], python, count),
+                                                name=f"{name} on {python.name}")
+            for name, count in names.items()}
+
+
+def immortal_name(server):
+    """A lab whose loops have no reference counts."""
+    return f"{server}, immortal"
+
+
+def immortal_labs_on(python):
+    """lab1 and lab2 with the app that makes their loops immortal."""
     specs = {}
-    for name, count in names.items():
-        spec = _lab(name[:4], python, count)
-        specs[f"{name} on {python.name}"] = replace(spec, name=f"{name} on {python.name}")
+    for server, workers in (("lab1", None), (lab2_name(REPORT_WORKERS), REPORT_WORKERS)):
+        name = f"{immortal_name(server)} on {python.name}"
+        spec = _lab(server[:4], python, workers)
+        specs[name] = replace(spec, name=name, cwd=APPS,
+                              command=(*spec.command, "--app", "immortal:app"))
     return specs
 
 
@@ -122,7 +137,7 @@ def fingerprint(*bin_dirs):
     """Changes when what is measured does: a run is not continued across such a change."""
     files = [os.path.join(folder, program) for folder in bin_dirs for program in PROGRAMS]
     files += sorted(glob.glob(os.path.join(BENCH, "..", "handlers", "*.py")))
-    files += sorted(glob.glob(os.path.join(PEERS, "*.py")))
+    files += sorted(glob.glob(os.path.join(PEERS, "*.py")) + glob.glob(os.path.join(APPS, "*.py")))
     digest = hashlib.sha256(_NGINX_CONFIG.encode() + repr(_PYTHON_PEERS).encode())
     for path in files:
         with open(path, "rb") as file:

@@ -10,6 +10,8 @@ import reproduce
 from driver import catalogue, comparison, pythons, tables
 from driver.blocks import Configuration
 
+PYTHONS = {name: pythons.Python(name, "/bin-dir", (), about)
+           for name, about in support.PYTHONS.items()}
 FREE_GAINS = {"system": 1.0, "3.13": 1.1, "3.13t": 1.5}
 
 
@@ -62,17 +64,19 @@ class Who(support.WithFolder):
 
 
 class Programs(unittest.TestCase):
-    PYTHON = pythons.Python("3.13t", "/bin-dir", (), support.PYTHONS["3.13t"])
+    PYTHON = PYTHONS["3.13t"]
 
     def test_every_configuration_has_its_program(self):
-        cases = {
-            "reproduce": (reproduce.configurations(["3.13t"]), (8,)),
-            "interpreters": (interpreters.configurations(["3.13t"]), comparison.WORKERS),
-        }
-        for name, (configurations, workers) in cases.items():
-            with self.subTest(name):
-                specs = catalogue.labs_on(self.PYTHON, workers)
-                self.assertEqual({c.program for c in configurations}, set(specs))
+        reproduced = {c.program for c in reproduce.configurations(["3.13t"])}
+        self.assertEqual(reproduced, set(catalogue.labs_on(self.PYTHON)))
+        measured = {c.program for c in interpreters.configurations([self.PYTHON])}
+        self.assertEqual(measured, {*catalogue.labs_on(self.PYTHON, comparison.WORKERS),
+                                    *catalogue.immortal_labs_on(self.PYTHON)})
+
+    def test_loops_are_immortal_only_where_there_is_no_gil(self):
+        for name, python in PYTHONS.items():
+            planned = [c.server for c in interpreters.configurations([python])]
+            self.assertEqual("lab1, immortal" in planned, name == "3.13t", name)
 
     def test_lab2_has_as_many_loops_as_its_name_says(self):
         specs = catalogue.labs_on(self.PYTHON, comparison.WORKERS)
@@ -82,8 +86,8 @@ class Programs(unittest.TestCase):
         self.assertNotIn("--workers", specs["lab1 on 3.13t"].command)
 
     def test_only_labs_without_a_gil_must_stay_so(self):
-        for name, about in support.PYTHONS.items():
-            specs = catalogue.labs_on(pythons.Python(name, "/bin-dir", (), about))
+        for name, python in PYTHONS.items():
+            specs = catalogue.labs_on(python)
             self.assertEqual({spec.free_threaded for spec in specs.values()}, {name == "3.13t"})
 
     def test_what_is_compared_is_measured_next_to_each_other(self):
@@ -97,7 +101,7 @@ class Programs(unittest.TestCase):
 class Tables(unittest.TestCase):
     def setUp(self):
         self.reproduced = unequal_run("pythons", reproduce.configurations(support.PYTHONS))
-        self.measured = unequal_run("interpreters", interpreters.configurations(support.PYTHONS))
+        self.measured = unequal_run("interpreters", interpreters.configurations(PYTHONS.values()))
 
     def test_the_headline_has_a_group_of_columns_per_interpreter(self):
         headers, rows, groups = comparison.headline(self.reproduced)
@@ -113,7 +117,9 @@ class Tables(unittest.TestCase):
         for number, block in enumerate(self.reproduced["blocks"] + self.measured["blocks"]):
             block["rps"] *= 1 + number % 97 / 97  # so that there are intervals
         shown = [comparison.headline(self.reproduced), comparison.ratios(self.reproduced),
-                 comparison.placement_table(self.measured, "unpinned")]
+                 comparison.placement_table(self.measured, "unpinned"),
+                 comparison.without_over_with(self.measured), comparison.judged(self.measured),
+                 comparison.immortal_over_counted(self.measured)]
         for table in shown:
             self.assertLessEqual(max(map(len, tables.text(*table).splitlines())), 110)
 
@@ -143,6 +149,16 @@ class Tables(unittest.TestCase):
         self.assertIsNone(comparison.without_over_with(self.measured))
         self.assertEqual(comparison.judged(self.measured)[1], [])
 
+    def test_immortal_loops_are_compared_with_the_same_labs_others(self):
+        for block in self.measured["blocks"]:
+            if block["server"] == "lab1, immortal":
+                block["cpu_us"] *= 0.9
+        headers, rows = comparison.immortal_over_counted(self.measured)
+        self.assertEqual(rows, [["lab1 on 3.13t", "1.00", "0.90", "1.00", "0.90"],
+                                ["lab2, 8 loops on 3.13t", "1.00", "1.00", "1.00", "1.00"]])
+        self.measured["environment"]["pythons"] = {"3.13": support.PYTHONS["3.13"]}
+        self.assertIsNone(comparison.immortal_over_counted(self.measured))
+
     def test_each_lab_stands_beside_itself(self):
         headers, rows = comparison.placement_table(self.measured, "pinned")
         self.assertEqual([row[:3] for row in rows[:4]],
@@ -151,16 +167,16 @@ class Tables(unittest.TestCase):
         self.assertEqual(rows[3][-1], "0.25")
 
     def test_an_expectation_that_fails_is_said(self):
-        rows = {row[0]: row[1:] for row in comparison.judged(self.measured)[1]}
-        self.assertEqual(rows["unpinned: lab1 on 3.13t / lab1 on 3.13"][1:], ["1.36", "yes"])
-        self.assertEqual(rows["pinned: lab1 on 3.13t / lab1 on 3.13"][1:], ["1.36", "no"])
+        rows = {row[0]: row[2:] for row in comparison.judged(self.measured)[1]}
+        self.assertEqual(rows["lab1: 3.13t / 3.13, unpinned"], ["> 1", "1.36", "yes"])
+        self.assertEqual(rows["lab1: 3.13t / 3.13, pinned"], ["<= 1", "1.36", "no"])
 
     def test_an_expectation_is_open_where_its_interval_straddles(self):
         for block in self.measured["blocks"]:
             if block["python"] == "3.13t":
                 block["rps"] = 11_000.0 * (0.9 if block["round"] % 2 else 1.2)
-        rows = {row[0]: row[3] for row in comparison.judged(self.measured)[1]}
-        self.assertIn("open", rows["unpinned: lab1 on 3.13t / lab1 on 3.13"])
+        rows = {row[0]: row[4] for row in comparison.judged(self.measured)[1]}
+        self.assertEqual(rows["lab1: 3.13t / 3.13, unpinned"], "open")
 
 
 if __name__ == "__main__":

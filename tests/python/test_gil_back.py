@@ -21,6 +21,7 @@ import unittest
 import urllib.request
 
 import support  # noqa: F401  puts bench/ on the path
+from driver import catalogue, pythons
 from driver.servers import Server, ServerError, Spec
 
 DEADLINE_S = 20
@@ -224,6 +225,24 @@ class GilBack(unittest.TestCase):
             and "GIL (turned on by culprit)" in summary,
             summary,
         )
+
+
+@unittest.skipUnless(os.access(lab3(), os.X_OK), "LAB_BIN_DIR names no labs")
+class ImmortalLoops(unittest.TestCase):
+    """bench/apps/immortal.py writes into objects: only where it knows what they look like."""
+
+    def test_labs_serve_on_them_where_there_is_no_gil(self):
+        python = pythons.ask(os.environ["LAB_BIN_DIR"], "x")
+        for name, spec in catalogue.immortal_labs_on(python).items():
+            with self.subTest(name):
+                try:
+                    with Server(spec) as server:
+                        server.usage()
+                    started = True
+                except ServerError as error:
+                    self.assertIn("this wants a free-threaded Python", str(error))
+                    started = False
+                self.assertEqual(started, python.free_threaded)
 
 
 if __name__ == "__main__":

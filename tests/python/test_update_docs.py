@@ -10,7 +10,7 @@ import unittest
 import support
 import interpreters
 import update_docs
-from driver import results
+from driver import pythons, results
 
 DOCUMENT = """# Title
 
@@ -92,7 +92,8 @@ class Updated(support.WithFolder):
         run.update(kind="peers", unfit={"lab2": "answers 1 of 16"})
         run["configurations"] = [c for c in run["configurations"] if c["placement"] == "pinned"]
         results.save("peers.json", run, self.folder)
-        run = support.run_of_several("interpreters", interpreters.configurations(support.PYTHONS))
+        several = [pythons.Python(name, "", (), about) for name, about in support.PYTHONS.items()]
+        run = support.run_of_several("interpreters", interpreters.configurations(several))
         results.save("interpreters.json", run, self.folder)
         for name in update_docs.TABLES:
             with self.subTest(name):
