@@ -21,7 +21,8 @@
 ## LLHTTP_PREFIX=DIR      use the llhttp in DIR/include and DIR/lib
 ## DEPS=0                 don't look for missing dependencies, don't install any
 ## TEST_FILTER='suite/*'  run only these tests
-## FULL=1, QUICK=1        `make reproduce` at length (for the record), or just to see that it runs
+## FULL=1, QUICK=1        `make reproduce` at length (for the record), or just to see that it runs;
+##                        `make ladder` is for the record without QUICK=1
 ## ARGS='...'             more options for the script behind reproduce, measure, bench-peers
 PY ?=
 PY_OPT ?=
@@ -88,6 +89,7 @@ RUNG_SRC = $(foreach rung,$(RUNGS),ladder/$(rung)/main.c ladder/$(rung)/dispatch
            ladder/common/concurrent.c
 
 FLOOR_SRC = $(wildcard bench/floor.c)
+PINGPONG_SRC = bench/pingpong.c
 
 UNIT_HTTP_SRC   = $(wildcard tests/unit/http/*.c tests/unit/log/*.c)
 UNIT_BRIDGE_SRC = $(wildcard tests/unit/bridge/*.c)
@@ -97,8 +99,8 @@ SUPPORT_SRC     = $(wildcard tests/support/*.c)
 TSAN_SRC        = $(wildcard tests/tsan/*.c)
 
 # What is compiled without Python's headers, and what with them.
-PLAIN_SRC = $(LOG_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(UNIT_HTTP_SRC) $(INTEGRATION_SRC) \
-            $(SUPPORT_SRC) $(TSAN_SRC)
+PLAIN_SRC = $(LOG_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) $(UNIT_HTTP_SRC) \
+            $(INTEGRATION_SRC) $(SUPPORT_SRC) $(TSAN_SRC)
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) $(RUNG_SRC) \
          $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC)
 
@@ -258,6 +260,9 @@ $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBL
 $(BIN)/floor: $(call plain,$(FLOOR_SRC))
 	$(LINK) $(UV_LIBS)
 
+$(BIN)/pingpong: $(call plain,$(PINGPONG_SRC))
+	$(LINK)
+
 $(BIN)/unit_http: $(call plain,$(UNIT_HTTP_SRC) $(SUPPORT_SRC)) $(LIBHTTP) $(LIBLOG)
 	$(LINK) $(HTTP_LIBS) $(CRITERION_LIBS)
 
@@ -313,7 +318,7 @@ run-tsan: $(LABS:%=$(BIN)/%) $(BIN)/completions_stress
 	    '$(PYTHON_CONFIG:%/bin/python3.13t-config=%)/lib/tsan.supp'
 
 # What is measured is never the instrumented build.
-ifneq ($(and $(VARIANT),$(filter reproduce measure bench-peers,$(GOALS))),)
+ifneq ($(and $(VARIANT),$(filter reproduce measure ladder ladder-offline bench-peers,$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
 measured: $(LABS) $(BIN)/floor $(BIN)/build.json
@@ -325,6 +330,10 @@ reproduce: measured ## run the experiment: three labs under load, one table (FUL
 measure: measured ## print each figure that the project promises, with PASS or FAIL
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
 	$(Q)$(PYTHON) bench/measure.py --bin-dir $(BIN) $(ARGS)
+
+ladder: measured $(RUNGS:%=$(BIN)/%) $(BIN)/pingpong ## one layer at a time: what each one costs
+	$(Q)$(PYTHON) bench/ladder.py --bin-dir $(BIN) \
+	    $(if $(call on,$(QUICK)),--rounds 1 --seconds 1) $(ARGS)
 
 bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hypercorn, waitress
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
@@ -400,8 +409,8 @@ help: ## this list
 	@echo
 	@sed -n 's/^## /  /p' Makefile
 
-.PHONY: all test test-tsan run-tsan reproduce measure measured bench-peers docs-tables check-docs \
-        deps python format format-check lint clean distclean help FORCE $(LABS) unit_http \
+.PHONY: all test test-tsan run-tsan reproduce measure measured ladder bench-peers docs-tables \
+        check-docs deps python format format-check lint clean distclean help FORCE $(LABS) unit_http \
         unit_bridge unit_lab integration
 .DELETE_ON_ERROR:
 .SUFFIXES:

@@ -16,7 +16,7 @@ import re
 import sys
 import tempfile
 
-from driver import promises, reports, results, tables
+from driver import ladder_report, promises, reports, results, tables
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 DOCUMENTS = ("README.md", "WRITEUP.md")
@@ -25,6 +25,7 @@ COMMANDS = {
     "reproduce": "make reproduce FULL=1",
     "measure": "make measure",
     "peers": "make bench-peers",
+    "ladder": "make ladder",
 }
 
 
@@ -60,12 +61,24 @@ def peers(data):
     return paragraphs(tables.markdown(*reports.peers(data)), notes, reports.disturbance(data))
 
 
+def ladder(data):
+    return paragraphs(
+        tables.markdown(*ladder_report.ladder(data, in_words=True)),
+        ladder_report.LEGEND,
+        tables.markdown(*ladder_report.hops(data)),
+        ladder_report.HOPS_LEGEND,
+        ladder_report.floor_note(data),
+        reports.disturbance(data),
+    )
+
+
 # name in a document: (kind of run, what is written)
 TABLES = {
     "reproduce": ("reproduce", reproduce),
     "reproduce-full": ("reproduce", reproduce_full),
     "measure": ("measure", measure),
     "peers": ("peers", peers),
+    "ladder": ("ladder", ladder),
 }
 
 

@@ -1,4 +1,4 @@
-"""The experiment's driver: everything behind reproduce.py, measure.py and peers.py.
+"""The experiment's driver: everything behind reproduce.py, measure.py, peers.py, ladder.py.
 
     wrk.py          runs the load generator and reads its report
     procfs.py       what /proc says: CPU time, context switches, memory, other load
@@ -12,6 +12,9 @@
     tables.py       lays out rows for terminal and documents
     reports.py      the tables themselves
     promises.py     the figures that the project promises, and their verdicts
+    rungs.py        the ladder: rungs, parents, how each is started
+    ladder_report.py  its tables
+    pingpong.py     the floor under a hop
     memory.py       what an idle connection costs
     pipelining.py   does a server answer pipelined requests right?
     session.py      a script's frame: options, signals, errors, exit status

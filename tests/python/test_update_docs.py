@@ -70,6 +70,7 @@ class Updated(support.WithFolder):
         run.update(kind="peers", unfit={"lab2": "answers 1 of 16"})
         run["configurations"] = [c for c in run["configurations"] if c["placement"] == "pinned"]
         results.save("peers.json", run, self.folder)
+        results.save("ladder.json", support.ladder_run(), self.folder)
         for name in update_docs.TABLES:
             with self.subTest(name):
                 text = update_docs.generated(name, self.folder)
