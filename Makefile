@@ -86,7 +86,9 @@ LAB3_SRC = lab3_sync_handlers/main.c lab3_sync_handlers/dispatch.c
 RUNGS = 02_coroutine_in_place 03_loop_same_thread 04_hop_batched 06_concurrent_future \
         07_wrap_future 13_thread_per_request
 RUNG_SRC = $(foreach rung,$(RUNGS),ladder/$(rung)/main.c ladder/$(rung)/dispatch.c) \
-           ladder/common/concurrent.c
+           ladder/common/concurrent.c ladder/offline.c
+# Their dispatchers, and the labs', in a program without sockets.
+OFFLINE = $(RUNGS:%=offline_%) $(LABS:%=offline_%)
 
 FLOOR_SRC = $(wildcard bench/floor.c)
 PINGPONG_SRC = bench/pingpong.c
@@ -253,9 +255,18 @@ $(BIN)/lab1: $(call py,$(LAB1_SRC))
 $(BIN)/lab2: $(call py,$(LAB2_SRC))
 $(BIN)/lab3: $(call py,$(LAB3_SRC))
 $(RUNGS:%=$(BIN)/%): $(BIN)/%: $(EMBED)/ladder/%/main.o $(EMBED)/ladder/%/dispatch.o
-$(BIN)/06_concurrent_future $(BIN)/13_thread_per_request: $(EMBED)/ladder/common/concurrent.o
+$(foreach rung,06_concurrent_future 13_thread_per_request,$(BIN)/$(rung) $(BIN)/offline_$(rung)): \
+    $(EMBED)/ladder/common/concurrent.o
 $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
 	$(LINK) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
+
+# http_respond_transfer() is the offline program's own: the linker sends dispatchers there.
+$(RUNGS:%=$(BIN)/offline_%): $(BIN)/offline_%: $(EMBED)/ladder/%/dispatch.o
+$(BIN)/offline_lab1: $(call py,lab1_single_loop/dispatch.c)
+$(BIN)/offline_lab2: $(call py,lab2_threadpool/dispatch.c)
+$(BIN)/offline_lab3: $(call py,lab3_sync_handlers/dispatch.c)
+$(OFFLINE:%=$(BIN)/%): $(EMBED)/ladder/offline.o $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
+	$(LINK) -Wl,--wrap=http_respond_transfer $(PY_LIBS) $(HTTP_LIBS)
 
 $(BIN)/floor: $(call plain,$(FLOOR_SRC))
 	$(LINK) $(UV_LIBS)
@@ -335,6 +346,10 @@ ladder: measured $(RUNGS:%=$(BIN)/%) $(BIN)/pingpong ## one layer at a time: wha
 	$(Q)$(PYTHON) bench/ladder.py --bin-dir $(BIN) \
 	    $(if $(call on,$(QUICK)),--rounds 1 --seconds 1) $(ARGS)
 
+ladder-offline: measured $(OFFLINE:%=$(BIN)/%) ## the rungs without sockets: µs and instructions per request
+	@$(if $(call on,$(DEPS)),tools/deps.sh --dev)
+	$(Q)$(PYTHON) bench/ladder_offline.py --bin-dir $(BIN) $(ARGS)
+
 bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hypercorn, waitress
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
 	$(Q)$(PYTHON) bench/peers.py --bin-dir $(BIN) $(ARGS)
@@ -409,7 +424,7 @@ help: ## this list
 	@echo
 	@sed -n 's/^## /  /p' Makefile
 
-.PHONY: all test test-tsan run-tsan reproduce measure measured ladder bench-peers docs-tables \
+.PHONY: all test test-tsan run-tsan reproduce measure measured ladder ladder-offline bench-peers docs-tables \
         check-docs deps python format format-check lint clean distclean help FORCE $(LABS) unit_http \
         unit_bridge unit_lab integration
 .DELETE_ON_ERROR:
