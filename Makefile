@@ -23,7 +23,8 @@
 ## LLHTTP_PREFIX=DIR      use the llhttp in DIR/include and DIR/lib
 ## DEPS=0                 don't look for missing dependencies, don't install any
 ## TEST_FILTER='suite/*'  run only these tests
-## FULL=1, QUICK=1        `make reproduce` at length (for the record), or just to see that it runs
+## FULL=1, QUICK=1        `make reproduce` at length (for the record), or just to see that it runs;
+##                        `make ladder` is for the record without QUICK=1
 ## ARGS='...'             more options for the script behind reproduce, measure, bench-peers
 PY ?=
 PY_OPT ?=
@@ -104,9 +105,12 @@ LAB3_SRC = lab3_sync_handlers/main.c lab3_sync_handlers/dispatch.c
 RUNGS = 02_coroutine_in_place 03_loop_same_thread 04_hop_batched 06_concurrent_future \
         07_wrap_future 13_thread_per_request
 RUNG_SRC = $(foreach rung,$(RUNGS),ladder/$(rung)/main.c ladder/$(rung)/dispatch.c) \
-           ladder/common/concurrent.c
+           ladder/common/concurrent.c ladder/offline.c
+# Their dispatchers, and the labs', in a program without sockets.
+OFFLINE = $(RUNGS:%=offline_%) $(LABS:%=offline_%)
 
 FLOOR_SRC = $(wildcard bench/floor.c)
+PINGPONG_SRC = bench/pingpong.c
 
 UNIT_TRACE_SRC  = $(wildcard tests/unit/trace/*.c)
 UNIT_HTTP_SRC   = $(wildcard tests/unit/http/*.c tests/unit/log/*.c)
@@ -117,7 +121,8 @@ SUPPORT_SRC     = $(wildcard tests/support/*.c)
 TSAN_SRC        = $(wildcard tests/tsan/*.c)
 
 # What is compiled without Python's headers, and what with them.
-PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) \
+PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) \
+            $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) \
             $(INTEGRATION_SRC) $(SUPPORT_SRC) $(TSAN_SRC)
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) $(RUNG_SRC) \
          $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC)
@@ -296,12 +301,25 @@ $(BIN)/lab1: $(call py,$(LAB1_SRC))
 $(BIN)/lab2: $(call py,$(LAB2_SRC))
 $(BIN)/lab3: $(call py,$(LAB3_SRC))
 $(RUNGS:%=$(BIN)/%): $(BIN)/%: $(EMBED)/ladder/%/main.o $(EMBED)/ladder/%/dispatch.o
-$(BIN)/06_concurrent_future $(BIN)/13_thread_per_request: $(EMBED)/ladder/common/concurrent.o
+$(foreach rung,06_concurrent_future 13_thread_per_request,$(BIN)/$(rung) $(BIN)/offline_$(rung)): \
+    $(EMBED)/ladder/common/concurrent.o
 $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
 
+# http_respond_transfer() is the offline program's own: the linker sends dispatchers there.
+$(RUNGS:%=$(BIN)/offline_%): $(BIN)/offline_%: $(EMBED)/ladder/%/dispatch.o
+$(BIN)/offline_lab1: $(call py,lab1_single_loop/dispatch.c)
+$(BIN)/offline_lab2: $(call py,lab2_threadpool/dispatch.c)
+$(BIN)/offline_lab3: $(call py,lab3_sync_handlers/dispatch.c)
+$(OFFLINE:%=$(BIN)/%): $(EMBED)/ladder/offline.o $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) \
+                      $(LIBLOG)
+	$(LINK) -Wl,--wrap=http_respond_transfer $(PY_LIBS) $(HTTP_LIBS)
+
 $(BIN)/floor: $(call plain,$(FLOOR_SRC))
 	$(LINK) $(UV_LIBS)
+
+$(BIN)/pingpong: $(call plain,$(PINGPONG_SRC))
+	$(LINK)
 
 $(BIN)/unit_trace: $(call plain,$(UNIT_TRACE_SRC) $(SUPPORT_SRC)) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(JANSSON_LIBS) $(CRITERION_LIBS) -lm
@@ -363,7 +381,8 @@ run-tsan: $(LABS:%=$(BIN)/%) $(BIN)/completions_stress
 	    '$(PYTHON_CONFIG:%/bin/python3.13t-config=%)/lib/tsan.supp'
 
 # What is measured is never the instrumented build.
-ifneq ($(and $(VARIANT),$(filter reproduce interpreters measure bench-peers,$(GOALS))),)
+MEASURING = reproduce interpreters measure ladder ladder-offline bench-peers
+ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
 measured: $(LABS) $(BIN)/floor $(BIN)/build.json
@@ -391,6 +410,14 @@ interpreters: measured-pythons ## the labs with and without a GIL: PYTHONS, or a
 measure: measured ## print each figure that the project promises, with PASS or FAIL
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
 	$(Q)$(PYTHON) bench/measure.py --bin-dir $(BIN) $(ARGS)
+
+ladder: measured $(RUNGS:%=$(BIN)/%) $(BIN)/pingpong ## one layer at a time: what each one costs
+	$(Q)$(PYTHON) bench/ladder.py --bin-dir $(BIN) \
+	    $(if $(call on,$(QUICK)),--rounds 1 --seconds 1) $(ARGS)
+
+ladder-offline: measured $(OFFLINE:%=$(BIN)/%) ## the rungs without sockets: µs and instructions per request
+	@$(if $(call on,$(DEPS)),tools/deps.sh --dev)
+	$(Q)$(PYTHON) bench/ladder_offline.py --bin-dir $(BIN) $(ARGS)
 
 bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hypercorn, waitress
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
@@ -466,8 +493,8 @@ help: ## this list
 	@echo
 	@sed -n 's/^## /  /p' Makefile
 
-.PHONY: all test test-tsan run-tsan reproduce interpreters measure measured measured-pythons \
-        programs bench-peers docs-tables check-docs deps python format format-check lint clean \
+.PHONY: all test test-tsan run-tsan $(MEASURING) measured measured-pythons \
+        programs docs-tables check-docs deps python format format-check lint clean \
         distclean help FORCE $(LABS) unit_trace unit_http unit_bridge unit_lab integration
 .DELETE_ON_ERROR:
 .SUFFIXES:

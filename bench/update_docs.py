@@ -18,7 +18,7 @@ import re
 import sys
 import tempfile
 
-from driver import cells, comparison, promises, reports, results, tables
+from driver import cells, comparison, ladder_report, promises, reports, results, tables
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 DOCUMENTS = ("README.md", "WRITEUP.md")
@@ -31,6 +31,7 @@ COMMANDS = {
     "measure": "make measure",
     "peers": "make bench-peers",
     "interpreters": "make interpreters",
+    "ladder": "make ladder",
 }
 
 
@@ -85,6 +86,17 @@ def interpreters_expected(data):
     return tables.markdown(*comparison.judged(data))
 
 
+def ladder(data):
+    return paragraphs(
+        tables.markdown(*ladder_report.ladder(data, in_words=True)),
+        ladder_report.LEGEND,
+        tables.markdown(*ladder_report.hops(data)),
+        ladder_report.HOPS_LEGEND,
+        ladder_report.floor_note(data),
+        reports.disturbance(data),
+    )
+
+
 # name in a document: (kind of run, what is written)
 TABLES = {
     "reproduce": ("reproduce", reproduce),
@@ -95,6 +107,7 @@ TABLES = {
     "interpreters-gil": ("interpreters", interpreters_gil),
     "interpreters-sharing": ("interpreters", interpreters_sharing),
     "interpreters-expected": ("interpreters", interpreters_expected),
+    "ladder": ("ladder", ladder),
 }
 
 

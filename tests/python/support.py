@@ -11,7 +11,7 @@ sys.path.insert(0, BENCH)
 
 from dataclasses import asdict  # noqa: E402
 
-from driver import results  # noqa: E402
+from driver import results, rungs  # noqa: E402
 from driver.blocks import Configuration  # noqa: E402
 
 ENVIRONMENT = {
@@ -118,3 +118,21 @@ def lab_run(rounds=10):
         for c in configurations
     ]
     return stored("reproduce", configurations, blocks, rounds)
+
+
+def ladder_run(rounds=10):
+    """A run of the ladder in which each rung costs 2 µs more than the one before, and each block one
+    hundredth of a µs more than the last; unpinned twice as much. A switch costs 3 µs pinned."""
+    configurations = rungs.configurations()
+    order = {rung.name: number for number, rung in enumerate(rungs.RUNGS)}
+    blocks = [
+        block(c, number, cpu_us=(10.0 + 2 * order[c.server] + number / 100)
+              * (2 if c.placement == "unpinned" else 1))
+        for number in range(1, rounds + 1)
+        for c in configurations
+    ]
+    pingpong = {
+        "pinned": [{"us": 7.0, "cpu_us": 6.0, "switches": 2.0}] * rounds,
+        "unpinned": [{"us": 44.0, "cpu_us": 10.0, "switches": 2.0}] * rounds,
+    }
+    return stored("ladder", configurations, blocks, rounds, pingpong=pingpong)

@@ -95,6 +95,7 @@ class Updated(support.WithFolder):
         several = [pythons.Python(name, "", (), about) for name, about in support.PYTHONS.items()]
         run = support.run_of_several("interpreters", interpreters.configurations(several))
         results.save("interpreters.json", run, self.folder)
+        results.save("ladder.json", support.ladder_run(), self.folder)
         for name in update_docs.TABLES:
             with self.subTest(name):
                 text = update_docs.generated(name, self.folder)
