@@ -17,8 +17,8 @@
 ## PY=3.13, PY=3.13t      embed this Python, with or without the GIL; built once where it is missing
 ##                        (5 minutes; kept in ~/.cache/looplab). 3.13t-tsan: for ThreadSanitizer
 ## PY_OPT=pgo             the same with profile-guided optimisation (takes several times as long)
-## PYTHONS='3.13 3.13t'   several in one run of `make reproduce` or `make interpreters`; besides
-##                        these there are `system`, and any path of a python3-config
+## PYTHONS='3.13 3.13t'   several in one run of `make reproduce`, `make interpreters`, `make
+##                        breakdown`; there are also `system`, and any path of a python3-config
 ## PYTHON_CONFIG=FILE     embed the Python of this python3-config (/usr/bin/python3-config)
 ## LLHTTP_PREFIX=DIR      use the llhttp in DIR/include and DIR/lib
 ## DEPS=0                 don't look for missing dependencies, don't install any
@@ -136,7 +136,7 @@ COMPILES_NOTHING = help deps python clean distclean format format-check docs-tab
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 GOALS := $(or $(MAKECMDGOALS),all)
 
-ifneq ($(filter interpreters,$(GOALS)),)
+ifneq ($(filter interpreters breakdown,$(GOALS)),)
   PYTHONS := $(or $(strip $(PYTHONS)),system 3.13 3.13t)
 endif
 ifneq ($(PY)$(if $(PYTHONS),,$(PY_OPT)),)
@@ -165,8 +165,8 @@ ifneq ($(PYTHON_NAMES),)
     $(error PYTHONS: two of $(PYTHON_NAMES) have the same name)
   else ifneq ($(PY)$(filter command,$(origin PYTHON_CONFIG)),)
     $(error PYTHONS says which Pythons: leave PY and PYTHON_CONFIG out)
-  else ifneq ($(filter-out reproduce interpreters,$(GOALS)),)
-    $(error PYTHONS is for `make reproduce` and `make interpreters`; PY=3.13t is one Python)
+  else ifneq ($(filter-out reproduce interpreters breakdown,$(GOALS)),)
+    $(error PYTHONS is for `make reproduce`, `make interpreters` and `make breakdown`)
   endif
 endif
 
@@ -381,7 +381,7 @@ run-tsan: $(LABS:%=$(BIN)/%) $(BIN)/completions_stress
 	    '$(PYTHON_CONFIG:%/bin/python3.13t-config=%)/lib/tsan.supp'
 
 # What is measured is never the instrumented build.
-MEASURING = reproduce interpreters measure ladder ladder-offline bench-peers
+MEASURING = reproduce interpreters breakdown measure ladder ladder-offline bench-peers
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
@@ -406,6 +406,9 @@ reproduce: $(programs_first) ## run the experiment: three labs under load, one t
 
 interpreters: measured-pythons ## the labs with and without a GIL: PYTHONS, or all three
 	$(Q)$(PYTHON) bench/interpreters.py $(measured_in) $(quick) $(ARGS)
+
+breakdown: measured-pythons ## where a request's time goes, hop by hop: PYTHONS, or all three
+	$(Q)$(PYTHON) bench/breakdown.py $(measured_in) $(quick) $(ARGS)
 
 measure: measured ## print each figure that the project promises, with PASS or FAIL
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
