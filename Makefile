@@ -17,14 +17,18 @@
 ## PY=3.13, PY=3.13t      embed this Python, with or without the GIL; built once where it is missing
 ##                        (5 minutes; kept in ~/.cache/looplab). 3.13t-tsan: for ThreadSanitizer
 ## PY_OPT=pgo             the same with profile-guided optimisation (takes several times as long)
+## PYTHONS='3.13 3.13t'   several in one run of `make reproduce` or `make interpreters`; besides
+##                        these there are `system`, and any path of a python3-config
 ## PYTHON_CONFIG=FILE     embed the Python of this python3-config (/usr/bin/python3-config)
 ## LLHTTP_PREFIX=DIR      use the llhttp in DIR/include and DIR/lib
 ## DEPS=0                 don't look for missing dependencies, don't install any
 ## TEST_FILTER='suite/*'  run only these tests
-## FULL=1, QUICK=1        `make reproduce` at length (for the record), or just to see that it runs
+## FULL=1, QUICK=1        `make reproduce` at length (for the record), or just to see that it runs;
+##                        `make ladder` is for the record without QUICK=1
 ## ARGS='...'             more options for the script behind reproduce, measure, bench-peers
 PY ?=
 PY_OPT ?=
+PYTHONS ?=
 PYTHON_CONFIG ?= /usr/bin/python3-config
 LLHTTP_PREFIX ?=
 TEST_FILTER ?=
@@ -56,6 +60,7 @@ TRACE_SRC = \
 HTTP_SRC = \
     common/http/answers.c \
     common/http/conn.c \
+    common/http/finished.c \
     common/http/output.c \
     common/http/parser.c \
     common/http/request.c \
@@ -82,6 +87,7 @@ BRIDGE_SRC = \
     common/bridge/trace.c
 
 LAB_SRC = \
+    common/lab/access_log.c \
     common/lab/lab_main.c \
     common/lab/native.c \
     common/lab/options.c \
@@ -95,7 +101,16 @@ LAB1_SRC = lab1_single_loop/main.c lab1_single_loop/dispatch.c
 LAB2_SRC = lab2_threadpool/main.c lab2_threadpool/dispatch.c
 LAB3_SRC = lab3_sync_handlers/main.c lab3_sync_handlers/dispatch.c
 
+# Rungs of the ladder that are no lab. The others are labs: ladder/README.md has all of them.
+RUNGS = 02_coroutine_in_place 03_loop_same_thread 04_hop_batched 06_concurrent_future \
+        07_wrap_future 13_thread_per_request
+RUNG_SRC = $(foreach rung,$(RUNGS),ladder/$(rung)/main.c ladder/$(rung)/dispatch.c) \
+           ladder/common/concurrent.c ladder/offline.c
+# Their dispatchers, and the labs', in a program without sockets.
+OFFLINE = $(RUNGS:%=offline_%) $(LABS:%=offline_%)
+
 FLOOR_SRC = $(wildcard bench/floor.c)
+PINGPONG_SRC = bench/pingpong.c
 
 UNIT_TRACE_SRC  = $(wildcard tests/unit/trace/*.c)
 UNIT_HTTP_SRC   = $(wildcard tests/unit/http/*.c tests/unit/log/*.c)
@@ -107,9 +122,10 @@ TSAN_SRC        = $(wildcard tests/tsan/*.c)
 DELAYED_SRC     = $(wildcard tests/delayed/*.c)
 
 # What is compiled without Python's headers, and what with them.
-PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) \
+PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) \
+            $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) \
             $(INTEGRATION_SRC) $(SUPPORT_SRC) $(TSAN_SRC) $(DELAYED_SRC)
-PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) \
+PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) $(RUNG_SRC) \
          $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC)
 
 # ---- This machine --------------------------------------------------------------------------------
@@ -121,7 +137,10 @@ COMPILES_NOTHING = help deps python clean distclean format format-check docs-tab
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 GOALS := $(or $(MAKECMDGOALS),all)
 
-ifneq ($(PY)$(PY_OPT),)
+ifneq ($(filter interpreters,$(GOALS)),)
+  PYTHONS := $(or $(strip $(PYTHONS)),system 3.13 3.13t)
+endif
+ifneq ($(PY)$(if $(PYTHONS),,$(PY_OPT)),)
   ifeq ($(origin PYTHON_CONFIG),command line)
     $(error PY and PYTHON_CONFIG both say which Python: leave one of them out)
   endif
@@ -132,6 +151,26 @@ ifneq ($(PY)$(PY_OPT),)
     endif
   endif
 endif
+# Several are measured together. `python_choice`: what says to a make of its own which is meant.
+python_name = $(if $(findstring /,$(1)),$(patsubst %-config,%,$(notdir $(1))),$(1))
+python_choice = $(if $(filter-out system,$(if $(findstring /,$(1)),,$(1))),PY='$(1)', \
+    PY= PY_OPT= PYTHON_CONFIG='$(if $(findstring /,$(1)),$(1),/usr/bin/python3-config)')
+PYTHON_NAMES := $(foreach p,$(PYTHONS),$(call python_name,$(p)))
+ifneq ($(PYTHON_NAMES),)
+  unknown_python := $(firstword $(foreach p,$(filter-out system 3.13 3.13t,$(PYTHONS)), \
+      $(if $(and $(findstring /,$(p)),$(wildcard $(p))),,$(p))))
+  ifneq ($(unknown_python),)
+    $(error PYTHONS: $(unknown_python) is none of system, 3.13 and 3.13t, \
+        nor the path of a python3-config)
+  else ifneq ($(words $(PYTHON_NAMES)),$(words $(sort $(PYTHON_NAMES))))
+    $(error PYTHONS: two of $(PYTHON_NAMES) have the same name)
+  else ifneq ($(PY)$(filter command,$(origin PYTHON_CONFIG)),)
+    $(error PYTHONS says which Pythons: leave PY and PYTHON_CONFIG out)
+  else ifneq ($(filter-out reproduce interpreters,$(GOALS)),)
+    $(error PYTHONS is for `make reproduce` and `make interpreters`; PY=3.13t is one Python)
+  endif
+endif
+
 # An instrumented Python wants instrumented labs, all by the compiler that it was built with.
 ifneq ($(filter %-tsan,$(PY)),)
   ifeq ($(SAN),)
@@ -262,11 +301,26 @@ endef
 $(BIN)/lab1: $(call py,$(LAB1_SRC))
 $(BIN)/lab2: $(call py,$(LAB2_SRC))
 $(BIN)/lab3: $(call py,$(LAB3_SRC))
-$(LABS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
+$(RUNGS:%=$(BIN)/%): $(BIN)/%: $(EMBED)/ladder/%/main.o $(EMBED)/ladder/%/dispatch.o
+$(foreach rung,06_concurrent_future 13_thread_per_request,$(BIN)/$(rung) $(BIN)/offline_$(rung)): \
+    $(EMBED)/ladder/common/concurrent.o
+$(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
+
+# http_respond_transfer() is the offline program's own: the linker sends dispatchers there.
+$(RUNGS:%=$(BIN)/offline_%): $(BIN)/offline_%: $(EMBED)/ladder/%/dispatch.o
+$(BIN)/offline_lab1: $(call py,lab1_single_loop/dispatch.c)
+$(BIN)/offline_lab2: $(call py,lab2_threadpool/dispatch.c)
+$(BIN)/offline_lab3: $(call py,lab3_sync_handlers/dispatch.c)
+$(OFFLINE:%=$(BIN)/%): $(EMBED)/ladder/offline.o $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) \
+                      $(LIBLOG)
+	$(LINK) -Wl,--wrap=http_respond_transfer $(PY_LIBS) $(HTTP_LIBS)
 
 $(BIN)/floor: $(call plain,$(FLOOR_SRC))
 	$(LINK) $(UV_LIBS)
+
+$(BIN)/pingpong: $(call plain,$(PINGPONG_SRC))
+	$(LINK)
 
 $(BIN)/unit_trace: $(call plain,$(UNIT_TRACE_SRC) $(SUPPORT_SRC)) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(JANSSON_LIBS) $(CRITERION_LIBS) -lm
@@ -316,11 +370,13 @@ all: $(LABS) ## all labs (what plain `make` does)
 lab1 lab2 lab3: %: $(BIN)/% ## build one lab and leave it as ./lab1, ./lab2, ./lab3
 	@cmp -s $< $@ || { cp $< $@.tmp && mv -f $@.tmp $@; }
 
-test: $(LABS:%=$(BIN)/%) $(DELAYED) $(TESTS:%=$(BIN)/%) ## build and run all tests
+test: $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%) $(DELAYED) \
+        $(TESTS:%=$(BIN)/%) ## build and run all tests
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' PYTHON='$(PYTHON)' tools/run_tests $(TESTS:%=$(BIN)/%) \
 	    $(wildcard tests/python)
 
-unit_trace unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%) $(DELAYED)
+unit_trace unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%) \
+        $(RUNGS:%=$(BIN)/%) $(DELAYED)
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' tools/run_tests $<
 
 # The tests' own program stays as it is; what it starts is instrumented, and the Python in it too.
@@ -335,18 +391,43 @@ run-tsan: $(LABS:%=$(BIN)/%) $(BIN)/completions_stress
 	    '$(PYTHON_CONFIG:%/bin/python3.13t-config=%)/lib/tsan.supp'
 
 # What is measured is never the instrumented build.
-ifneq ($(and $(VARIANT),$(filter reproduce measure bench-peers,$(GOALS))),)
+MEASURING = reproduce interpreters measure ladder ladder-offline bench-peers
+ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
 measured: $(LABS) $(BIN)/floor $(BIN)/build.json
 
-reproduce: measured ## run the experiment: three labs under load, one table (FULL=1: for the record)
-	$(Q)$(PYTHON) bench/reproduce.py --bin-dir $(BIN) $(if $(call on,$(FULL)),--full) \
-	    $(if $(call on,$(QUICK)),--rounds 1 --seconds 1) $(ARGS)
+# With PYTHONS, each one's programs by a make of its own; where they are stands in build/pythons/.
+programs: $(LABS:%=$(BIN)/%) $(BIN)/floor $(BIN)/build.json
+	@mkdir -p build/pythons && echo '$(BIN)' >'build/pythons/$(PROGRAMS_OF)'
+
+measured-pythons:
+	$(foreach p,$(PYTHONS),@echo '$(call python_name,$(p)): the programs' && \
+	    $(MAKE) --no-print-directory PYTHONS= PROGRAMS_OF='$(call python_name,$(p))' \
+	        $(call python_choice,$(p)) programs$(newline)	)
+
+measured_in = $(if $(PYTHONS), \
+    $(foreach n,$(PYTHON_NAMES),--python "$(n)=$$(cat 'build/pythons/$(n)')"),--bin-dir $(BIN))
+programs_first = $(if $(PYTHONS),measured-pythons,measured)
+quick = $(if $(call on,$(QUICK)),--rounds 1 --seconds 1)
+
+reproduce: $(programs_first) ## run the experiment: three labs under load, one table (FULL=1: at length)
+	$(Q)$(PYTHON) bench/reproduce.py $(measured_in) $(if $(call on,$(FULL)),--full) $(quick) $(ARGS)
+
+interpreters: measured-pythons ## the labs with and without a GIL: PYTHONS, or all three
+	$(Q)$(PYTHON) bench/interpreters.py $(measured_in) $(quick) $(ARGS)
 
 measure: measured ## print each figure that the project promises, with PASS or FAIL
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
 	$(Q)$(PYTHON) bench/measure.py --bin-dir $(BIN) $(ARGS)
+
+ladder: measured $(RUNGS:%=$(BIN)/%) $(BIN)/pingpong ## one layer at a time: what each one costs
+	$(Q)$(PYTHON) bench/ladder.py --bin-dir $(BIN) \
+	    $(if $(call on,$(QUICK)),--rounds 1 --seconds 1) $(ARGS)
+
+ladder-offline: measured $(OFFLINE:%=$(BIN)/%) ## the rungs without sockets: µs and instructions per request
+	@$(if $(call on,$(DEPS)),tools/deps.sh --dev)
+	$(Q)$(PYTHON) bench/ladder_offline.py --bin-dir $(BIN) $(ARGS)
 
 bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hypercorn, waitress
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
@@ -422,9 +503,9 @@ help: ## this list
 	@echo
 	@sed -n 's/^## /  /p' Makefile
 
-.PHONY: all test test-tsan run-tsan reproduce measure measured bench-peers docs-tables check-docs \
-        deps python format format-check lint clean distclean help FORCE $(LABS) unit_trace \
-        unit_http unit_bridge unit_lab integration
+.PHONY: all test test-tsan run-tsan $(MEASURING) measured measured-pythons \
+        programs docs-tables check-docs deps python format format-check lint clean \
+        distclean help FORCE $(LABS) unit_trace unit_http unit_bridge unit_lab integration
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules

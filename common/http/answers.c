@@ -64,6 +64,8 @@ void http_answer_and_finish(http_conn_t *conn, int status)
     req->conn = conn;
     req->route = NULL;
     req->early_status = (uint16_t)status;
+    req->refused = true;
+    req->refused_method = conn->parser.method;
     if (req->method != HTTP_METHOD_HEAD) /* whose answer has no body (RFC 9110, 9.3.2) */
         req->method = HTTP_METHOD_GET;   /* safe, so that it waits for nobody: it does nothing */
     req->version_minor = 1;

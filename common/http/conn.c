@@ -46,7 +46,8 @@ static void link_conn(http_server_t *server, http_conn_t *conn)
 
 void http_conn_accept(http_server_t *server)
 {
-    http_conn_t *conn = calloc(1, sizeof *conn);
+    size_t       peer = http_finished_wanted(server) ? HTTP_PEER_SIZE : 0;
+    http_conn_t *conn = calloc(1, sizeof *conn + peer);
 
     if (conn == NULL) {
         server->accept_paused = true; /* until another connection closes */
@@ -64,6 +65,8 @@ void http_conn_accept(http_server_t *server)
     }
     server->stats.connections++;
     uv_tcp_nodelay(&conn->tcp, 1);
+    if (peer > 0)
+        http_finished_set_peer(conn);
     http_conn_settle(conn);
 }
 
@@ -102,6 +105,8 @@ void http_conn_push(http_conn_t *conn, http_request_t *req)
     conn->pipeline_tail = req;
     conn->in_flight++;
     conn->server->stats.parsed++;
+    if (http_finished_wanted(conn->server))
+        req->parsed_at_ns = uv_hrtime();
     if (conn->server->tracing)
         http_traced_begin(req);
     if (conn->in_flight > 1 && !is_safe(req))
@@ -123,13 +128,13 @@ static http_request_t *unlink_oldest(http_conn_t *conn)
 }
 
 /* Nobody waits for the oldest request any more: whoever works on it may learn of it. */
-static void abandon_oldest(http_conn_t *conn, uint64_t *counter)
+static void abandon_oldest(http_conn_t *conn, http_end_t end)
 {
     http_server_t  *server = conn->server;
     http_request_t *req = unlink_oldest(conn);
     bool            lent = req->lent; /* if so, it may be given back and freed below */
 
-    ++*counter;
+    http_finished_unanswered(conn, req, end);
     atomic_store_explicit(&req->abandoned, true, memory_order_relaxed);
     if (req->stream != NULL)
         http_stream_abandon(req);
@@ -145,7 +150,7 @@ void http_conn_pop(http_conn_t *conn)
 
     conn->since_ms = http_now(conn->server);
     while (req->close_after && conn->in_flight > 0) /* it had to be the last after all */
-        abandon_oldest(conn, &conn->server->stats.abandoned);
+        abandon_oldest(conn, HTTP_END_ABANDONED);
     if (!req->lent)
         http_request_unref(req);
 }
@@ -389,27 +394,27 @@ void http_conn_check_time(http_conn_t *conn, uint32_t now)
 
 /* ---- Death ----------------------------------------------------------------------------------- */
 
-static void close_conn(http_conn_t *conn, uint64_t *counter)
+static void close_conn(http_conn_t *conn, http_end_t end)
 {
     if (conn->state == HTTP_CONN_CLOSING)
         return;
     http_conn_set_state(conn, HTTP_CONN_CLOSING);
     drop_input(conn);
     if (conn->output != NULL)
-        *counter += http_tally_sum(&conn->output->answers);
+        http_tally_end(&conn->output->answers, conn, end);
     while (conn->in_flight > 0)
-        abandon_oldest(conn, counter);
+        abandon_oldest(conn, end);
     uv_close((uv_handle_t *)&conn->tcp, on_closed);
 }
 
 void http_conn_gone(http_conn_t *conn)
 {
-    close_conn(conn, &conn->server->stats.abandoned);
+    close_conn(conn, HTTP_END_ABANDONED);
 }
 
 void http_conn_cut_off(http_conn_t *conn)
 {
-    close_conn(conn, &conn->server->stats.cut_off);
+    close_conn(conn, HTTP_END_CUT_OFF);
 }
 
 /* Take it off the list of those with answers due; it is seldom on it when it dies. */

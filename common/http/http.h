@@ -119,11 +119,17 @@ struct http_request {
     trace_record_t          *trace_record;  /* the memory behind `trace`, until it is counted */
     uint64_t                 complete_ns;   /* of a traced request: when its last byte was parsed */
     uint32_t                 parsed_at_ms;  /* uv_now(), truncated */
-    uint16_t early_status; /* what the server itself has to say, such as 404; 0: nothing */
-    bool     answered;     /* `response` is set (NULL: there was no memory for one) */
-    bool     lent;         /* a handler has the travelling reference: in flight */
-    bool     dispatched;   /* the lab has it, or had it */
-    bool     close_after;  /* the connection closes after this answer */
+    uint16_t early_status;   /* what the server itself has to say, such as 404; 0: nothing */
+    uint16_t answer_status;  /* for on_finished: of the answer that was begun; 0: none was */
+    uint8_t  refused_method; /* llhttp's number of what it was, if `refused` */
+    bool     refused;        /* it stands in for bytes that were refused: method, version unknown */
+    uint64_t answer_bytes;   /* for on_finished: of its content, so far */
+    uint64_t parsed_at_ns;   /* for on_finished: uv_hrtime() */
+    bool     answered;       /* `response` is set (NULL: there was no memory for one) */
+    bool     trace_due;      /* its record counts once the answer is out */
+    bool     lent;           /* a handler has the travelling reference: in flight */
+    bool     dispatched;     /* the lab has it, or had it */
+    bool     close_after;    /* the connection closes after this answer */
 
     /* Any thread, atomic. */
     atomic_uint refs;      /* the release that reaches 0 pairs with an acquire there */
@@ -165,6 +171,12 @@ http_slice_t http_request_body(const http_request_t *req);
 http_slice_t http_request_param(const http_request_t *req, unsigned i);
 http_slice_t http_request_field_name(const http_request_t *req, unsigned i);
 http_slice_t http_request_field_value(const http_request_t *req, unsigned i);
+
+/*
+ * The method's name as it was sent, which may be one that this server doesn't implement; NULL if
+ * the bytes were refused before there was one. thread: any holder
+ */
+const char *http_request_method_sent(const http_request_t *req);
 
 /* The first field called `name` (ASCII, any case). Returns false if there is none. thread: any */
 bool http_request_find(const http_request_t *req, const char *name, http_slice_t *value);
@@ -289,6 +301,23 @@ typedef struct {
 /* The defaults, as `--help` shows them. */
 void http_options_default(http_options_t *options);
 
+/* How a request ended: each in exactly one of these ways. */
+typedef enum {
+    HTTP_END_ANSWERED,  /* its answer was handed to the kernel whole */
+    HTTP_END_ABANDONED, /* the client left, or took no bytes any more, before that */
+    HTTP_END_CUT_OFF,   /* the drain time-out came before that */
+    HTTP_ENDS,
+} http_end_t;
+
+/* What became of a request. */
+typedef struct {
+    http_end_t  end;
+    int         status;      /* of its answer; 0: no answer was begun */
+    uint64_t    bytes;       /* of the answer's content; if it isn't answered, what was under way */
+    uint64_t    duration_ns; /* from the request's last byte to its end */
+    const char *peer;        /* the client's numeric address; "-" if it is unknown */
+} http_outcome_t;
+
 typedef struct {
     /* Once a turn, if requests are complete: takes every request off the list, with a reference. */
     void (*on_ready)(void *owner, http_request_list_t *ready);
@@ -297,6 +326,14 @@ typedef struct {
     void (*on_client_gone)(void *owner, http_request_t *req);
     /* After http_server_drain(): the last connection is closed. */
     void (*on_drained)(void *owner);
+    /*
+     * `req` has ended: for whoever keeps books. Called exactly once for each request that counts
+     * as parsed, malformed ones included; not for one whose last byte never came. Both are
+     * borrowed. A handler may still be at work on it, if it was told 504 or its client has left.
+     * It may read the request's parts, and must not call the server. May be NULL, and then costs
+     * nothing.
+     */
+    void (*on_finished)(void *owner, const http_request_t *req, const http_outcome_t *outcome);
 } http_events_t;
 
 /* Counted since the start. Every parsed request ends in exactly one of the last three. */

@@ -6,6 +6,7 @@
  *   parser.c   llhttp's callbacks: bytes -> http_request_t
  *   answers.c  what the server itself answers: 404, 405, OPTIONS, errors, 503, 504
  *   output.c   responses -> bytes, one write per connection and turn
+ *   finished.c how each request ended: counted, and said to whoever keeps books
  *   stream.c   answers whose length isn't known when they begin
  *   traced.c   where a request's time goes
  *   request.c, response.c, router.c   the objects
@@ -126,21 +127,21 @@ typedef enum {
     HTTP_CONN_CLOSING,   /* uv_close() is under way */
 } http_conn_state_t;
 
-/* Answers in one write, by the first digit of their status. */
+/* Answers in one write. */
 typedef struct {
-    unsigned by_class[6];
+    unsigned        by_class[6];     /* by the first digit of their status */
+    http_request_t *oldest, *newest; /* by pipeline_next, those to account for: traced, or all */
 } http_tally_t;
 
 /* Bytes that the kernel didn't take at once. */
 typedef struct {
-    uv_write_t          req;
-    http_conn_t        *conn;
-    uint32_t            progress_ms; /* when the kernel last took some */
-    size_t              left;        /* what it hadn't taken then */
-    http_tally_t        answers;     /* counted as answered once it has all of it */
-    http_request_list_t traced;      /* those of them that are traced */
-    size_t              len;
-    char                data[];
+    uv_write_t   req;
+    http_conn_t *conn;
+    uint32_t     progress_ms; /* when the kernel last took some */
+    size_t       left;        /* what it hadn't taken then */
+    http_tally_t answers;     /* counted as answered once it has all of it */
+    size_t       len;
+    char         data[];
 } http_output_t;
 
 /* Bytes that were read but can't be parsed yet. */
@@ -174,6 +175,7 @@ struct http_conn {
     bool            in_value : 1;     /* of `parsing`: llhttp's last span was a field value */
     bool            barrier : 1;      /* the pipeline's tail waits until it is alone */
     bool            continue_due : 1; /* "100 Continue" once the pipeline is empty */
+    char            peer[];           /* with on_finished: the client's address, terminated */
 };
 
 struct http_server {
@@ -256,18 +258,26 @@ void http_answer_status(http_request_t *req, int status); /* the server's own wo
 void http_answer_and_finish(http_conn_t *conn, int status);
 
 /* output.c */
-void     http_output_flush(http_conn_t *conn);
-unsigned http_tally_sum(const http_tally_t *tally);
-void     http_output_tick(http_server_t *server); /* new second: new Date */
+void http_output_flush(http_conn_t *conn);
+void http_output_tick(http_server_t *server); /* new second: new Date */
 
-/*
- * traced.c. A list of those whose answers are on their way out has a reference to each; written
- * and drop empty it.
- */
-void http_traced_begin(http_request_t *req); /* complete; the server is tracing */
-void http_traced_gather(http_request_list_t *traced, http_request_t *req); /* answered */
-void http_traced_written(http_server_t *server, http_request_list_t *traced);
-void http_traced_drop(http_request_list_t *traced); /* the client doesn't get them */
+/* finished.c: every request's end is counted here, and said to on_finished */
+static inline bool http_finished_wanted(const http_server_t *server)
+{
+    return server->events.on_finished != NULL;
+}
+enum { HTTP_PEER_SIZE = 48 };                   /* an IPv6 address as text */
+void http_finished_set_peer(http_conn_t *conn); /* of a connection that was just accepted */
+/* A request that is off its pipeline ended without its whole answer; borrowed. */
+void http_finished_unanswered(http_conn_t *conn, http_request_t *req, http_end_t end);
+/* An answer is in a write: remember what it is, and keep its request until the write's end. */
+void http_tally_add(http_tally_t *tally, const http_conn_t *conn, http_request_t *req, int status);
+/* The write's end: all of these answers are out, or none of them counts. Empties the tally. */
+void http_tally_end(http_tally_t *tally, http_conn_t *conn, http_end_t end);
+
+/* traced.c */
+void http_traced_begin(http_request_t *req);   /* complete; the server is tracing */
+void http_traced_written(http_request_t *req); /* its answer is out: count its record */
 
 /* libuv calls back: so it doesn't poll any more. */
 static inline void http_server_awake(http_server_t *server)

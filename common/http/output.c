@@ -12,30 +12,10 @@ static void on_written(uv_write_t *write, int status);
 
 /* What one write takes: gathered bytes, then perhaps one large body from where it lies. */
 typedef struct {
-    char               *buf, *end; /* what is gathered */
-    http_response_t    *large;     /* owned; NULL if all is gathered */
-    http_tally_t        answers;
-    http_request_list_t traced; /* those of them that are traced */
+    char            *buf, *end; /* what is gathered */
+    http_response_t *large;     /* owned; NULL if all is gathered */
+    http_tally_t     answers;
 } batch_t;
-
-/* ---- Counting -------------------------------------------------------------------------------- */
-
-unsigned http_tally_sum(const http_tally_t *tally)
-{
-    unsigned sum = 0;
-
-    for (size_t i = 0; i < sizeof tally->by_class / sizeof tally->by_class[0]; i++)
-        sum += tally->by_class[i];
-    return sum;
-}
-
-/* The kernel has all of these. */
-static void count_answered(http_stats_t *stats, const http_tally_t *tally)
-{
-    for (size_t i = 0; i < sizeof tally->by_class / sizeof tally->by_class[0]; i++)
-        stats->answered_by_class[i] += tally->by_class[i];
-    stats->answered += http_tally_sum(tally);
-}
 
 /* ---- Heads ----------------------------------------------------------------------------------- */
 
@@ -137,8 +117,7 @@ static bool fits(const batch_t *batch, size_t len)
 /* The answer to the oldest request is in the batch. */
 static void answered(http_conn_t *conn, batch_t *batch, int status)
 {
-    batch->answers.by_class[status / 100 % 6]++;
-    http_traced_gather(&batch->traced, conn->pipeline_head);
+    http_tally_add(&batch->answers, conn, conn->pipeline_head, status);
     http_conn_pop(conn);
 }
 
@@ -177,6 +156,7 @@ static bool gather_response(http_conn_t *conn, http_request_t *req, batch_t *bat
               HTTP_HEAD_MAX + resp->fields_len + (body_len <= HTTP_GATHER_MAX ? body_len : 0)))
         return false;
     batch->end = put_head(batch->end, conn, req, resp, closing);
+    req->answer_bytes = body_len;
     if (body_len > HTTP_GATHER_MAX) {
         batch->large = resp;
         req->response = NULL;
@@ -199,6 +179,7 @@ static bool gather_stream(http_conn_t *conn, http_request_t *req, batch_t *batch
         batch->end = put_head(batch->end, conn, req, stream->head, is_last(conn, req));
         http_response_free(req->response);
         req->response = stream->head; /* for its status */
+        req->answer_status = (uint16_t)stream->head->status;
         stream->head = NULL;
     }
     len = stream->len < room(batch) ? stream->len : room(batch);
@@ -239,7 +220,7 @@ static bool gather(http_conn_t *conn, batch_t *batch)
 
 /* Keep what the kernel didn't take: everything after the first `sent` bytes. */
 static int write_rest(http_conn_t *conn, const uv_buf_t *bufs, unsigned count, size_t sent,
-                      batch_t *batch)
+                      const http_tally_t *answers)
 {
     size_t         total = bufs[0].len + (count > 1 ? bufs[1].len : 0);
     http_output_t *output = malloc(sizeof *output + total - sent);
@@ -250,8 +231,7 @@ static int write_rest(http_conn_t *conn, const uv_buf_t *bufs, unsigned count, s
     output->conn = conn;
     output->len = output->left = total - sent;
     output->progress_ms = http_now(conn->server);
-    output->answers = batch->answers;
-    output->traced = batch->traced;
+    output->answers = *answers;
     output->req.data = output;
     for (size_t i = 0, at = 0; i < count; i++) {
         size_t skip = sent < bufs[i].len ? sent : bufs[i].len;
@@ -262,10 +242,8 @@ static int write_rest(http_conn_t *conn, const uv_buf_t *bufs, unsigned count, s
     }
     buf = uv_buf_init(output->data, (unsigned)output->len);
     conn->output = output;
-    if (uv_write(&output->req, (uv_stream_t *)&conn->tcp, &buf, 1, on_written) == 0) {
-        batch->traced = (http_request_list_t){0};
+    if (uv_write(&output->req, (uv_stream_t *)&conn->tcp, &buf, 1, on_written) == 0)
         return 0;
-    }
     conn->output = NULL;
     free(output);
     return UV_EPIPE;
@@ -280,10 +258,8 @@ static void on_written(uv_write_t *write, int status)
     if (status != 0) {
         http_conn_gone(conn);
     } else if (conn->state < HTTP_CONN_CLOSING) { /* else they are counted as lost already */
-        count_answered(&conn->server->stats, &output->answers);
-        http_traced_written(conn->server, &output->traced);
+        http_tally_end(&output->answers, conn, HTTP_END_ANSWERED);
     }
-    http_traced_drop(&output->traced);
     conn->output = NULL;
     free(output);
     http_conn_mark_dirty(conn);
@@ -301,22 +277,19 @@ static void write_batch(http_conn_t *conn, batch_t *batch)
                                     (unsigned)batch->large->body_len);
         total += batch->large->body_len;
     }
-    if (batch->traced.head != NULL)
-        trace_run(batch->traced.head->trace);
+    if (batch->answers.oldest != NULL)
+        trace_run(batch->answers.oldest->trace);
     sent = uv_try_write((uv_stream_t *)&conn->tcp, bufs, count);
     if (sent == UV_EAGAIN)
         sent = 0;
-    if (sent >= 0 && (size_t)sent == total) {
-        count_answered(&conn->server->stats, &batch->answers);
-        http_traced_written(conn->server, &batch->traced);
-    } else if (sent >= 0) {
-        sent = write_rest(conn, bufs, count, (size_t)sent, batch);
-    }
+    if (sent >= 0 && (size_t)sent == total)
+        http_tally_end(&batch->answers, conn, HTTP_END_ANSWERED);
+    else if (sent >= 0)
+        sent = write_rest(conn, bufs, count, (size_t)sent, &batch->answers);
     if (sent < 0) {
-        conn->server->stats.abandoned += http_tally_sum(&batch->answers);
+        http_tally_end(&batch->answers, conn, HTTP_END_ABANDONED);
         http_conn_gone(conn);
     }
-    http_traced_drop(&batch->traced);
     http_response_free(batch->large);
 }
 
@@ -329,8 +302,7 @@ void http_output_flush(http_conn_t *conn)
 
         more = gather(conn, &batch);
         if (batch.end == batch.buf) { /* nothing, or the end of a stream that is out already */
-            count_answered(&conn->server->stats, &batch.answers);
-            http_traced_written(conn->server, &batch.traced);
+            http_tally_end(&batch.answers, conn, HTTP_END_ANSWERED);
             break;
         }
         write_batch(conn, &batch);

@@ -72,6 +72,13 @@ const char *http_method_name(http_method_t method)
     return NULL;
 }
 
+const char *http_request_method_sent(const http_request_t *req)
+{
+    if (!req->refused)
+        return http_method_name(req->method);
+    return req->target_len == 0 ? NULL : llhttp_method_name(req->refused_method);
+}
+
 int http_method_from_name(const char *name)
 {
     for (int method = HTTP_METHOD_DELETE; method <= HTTP_METHOD_PATCH; method++) {

@@ -22,30 +22,9 @@ void http_traced_begin(http_request_t *req)
     trace_mark(req->trace, TRACE_PARSED);
 }
 
-void http_traced_gather(http_request_list_t *traced, http_request_t *req)
+void http_traced_written(http_request_t *req)
 {
-    if (req->lent || req->trace == NULL) /* lent: a handler has it, and its record, after a 504 */
-        return;
-    http_request_ref(req);
-    http_request_list_push(traced, req);
-}
-
-void http_traced_written(http_server_t *server, http_request_list_t *traced)
-{
-    http_request_t *req;
-
-    while ((req = http_request_list_pop(traced)) != NULL) {
-        trace_mark(req->trace, TRACE_WRITTEN);
-        trace_finish(server->options.trace, req->trace, uv_hrtime() - req->complete_ns);
-        req->trace_record = req->trace = NULL;
-        http_request_unref(req);
-    }
-}
-
-void http_traced_drop(http_request_list_t *traced)
-{
-    http_request_t *req;
-
-    while ((req = http_request_list_pop(traced)) != NULL)
-        http_request_unref(req);
+    trace_mark(req->trace, TRACE_WRITTEN);
+    trace_finish(req->server->options.trace, req->trace, uv_hrtime() - req->complete_ns);
+    req->trace_record = req->trace = NULL;
 }

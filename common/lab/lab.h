@@ -30,11 +30,13 @@ typedef struct {
 
 /* What a lab gets to work with; everything is borrowed and outlives it. */
 typedef struct {
+    uv_loop_t       *loop; /* the HTTP thread's */
     bridge_t        *bridge;
     bridge_app_t    *app;
     bridge_thread_t *http_thread; /* the HTTP thread's Python state */
     completions_t   *completions;
     unsigned         workers; /* --workers */
+    bool             debug;   /* --debug */
 } lab_context_t;
 
 /* Run the program. returns the exit status: 0 drained, 1 failed start, 2 bad usage, 3 cut off */

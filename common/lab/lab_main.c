@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "common/lab/access_log.h"
 #include "common/lab/lab.h"
 #include "common/lab/native.h"
 #include "common/lab/options.h"
@@ -18,6 +19,7 @@
 
 static void on_ready(void *owner, http_request_list_t *ready);
 static void on_client_gone(void *owner, http_request_t *req);
+static void on_finished(void *owner, const http_request_t *req, const http_outcome_t *outcome);
 static void on_completions(void *owner);
 static void on_stop(void *owner);
 static void on_measure(void *owner);
@@ -37,6 +39,8 @@ typedef struct {
     completions_t     completions;
     bool              completions_open, signals_open;
     signals_t         signals;
+    access_log_t     *access_log; /* NULL: none is kept */
+    uint64_t          lines_lost; /* by it, in the end */
     lab_t            *lab;
     self_bench_t     *bench;
     tracing_t         tracing;
@@ -58,6 +62,12 @@ static void on_ready(void *owner, http_request_list_t *ready)
 static void on_client_gone(void *owner, http_request_t *req)
 {
     lab_on_client_gone(((program_t *)owner)->lab, req);
+}
+
+/* Only if somebody keeps books. */
+static void on_finished(void *owner, const http_request_t *req, const http_outcome_t *outcome)
+{
+    access_log_add(((program_t *)owner)->access_log, req, outcome);
 }
 
 static void on_completions(void *owner)
@@ -113,11 +123,28 @@ static int open_python(program_t *program)
     return err;
 }
 
+/* returns 0, or -1 (said on stderr) */
+static int open_access_log(program_t *program)
+{
+    const lab_options_t *options = &program->options;
+    int                  err = 0;
+
+    if (options->access_log)
+        err = access_log_open(&program->access_log, &program->loop, options->access_log_file,
+                              options->access_log_format);
+    if (err != 0)
+        fprintf(stderr, "%s: --access-log: cannot write to %s: %s\n", program->info->name,
+                options->access_log_file, uv_strerror(err));
+    return err;
+}
+
 static int open_server(program_t *program)
 {
-    static const http_events_t events = {
-        .on_ready = on_ready, .on_client_gone = on_client_gone, .on_drained = on_drained};
-    int err = UV_ENOMEM;
+    const http_events_t events = {.on_ready = on_ready,
+                                  .on_client_gone = on_client_gone,
+                                  .on_drained = on_drained,
+                                  .on_finished = program->access_log == NULL ? NULL : on_finished};
+    int                 err = UV_ENOMEM;
 
     program->options.http.trace = program->tracing.trace;
     program->router = http_router_new();
@@ -143,11 +170,13 @@ static int open_server(program_t *program)
 static int open_lab(program_t *program)
 {
     lab_context_t context = {
+        .loop = &program->loop,
         .bridge = program->bridge,
         .app = program->app,
         .http_thread = &program->python,
         .completions = &program->completions,
         .workers = program->options.workers,
+        .debug = program->options.debug,
     };
 
     if (lab_open(&program->lab, &context) == 0)
@@ -213,8 +242,8 @@ static int start_bench(program_t *program)
 static int start(program_t *program)
 {
     if (tracing_open(&program->tracing, &program->options, program->info) != 0 ||
-        open_python(program) != 0 || open_server(program) != 0 || open_lab(program) != 0 ||
-        listen_on(program) != 0)
+        open_python(program) != 0 || open_access_log(program) != 0 || open_server(program) != 0 ||
+        open_lab(program) != 0 || listen_on(program) != 0)
         return -1;
     program->started_ns = uv_hrtime();
     print_banner(program);
@@ -247,6 +276,8 @@ static double print_summary(const program_t *program, const http_stats_t *stats)
            (unsigned long long)stats->cut_off);
     printf("  CPU %.2f us per request, start included; at most %ld MiB of memory\n", cpu,
            usage.ru_maxrss / 1024);
+    if (program->lines_lost > 0)
+        printf("  access log: %llu lines lost\n", (unsigned long long)program->lines_lost);
     if (program->python_changed)
         printf("  not a free-threaded run: Python %s\n", program->python_text);
     return cpu;
@@ -274,6 +305,8 @@ static void finish(program_t *program)
         completions_close(&program->completions);
     if (program->server != NULL)
         http_server_close(program->server);
+    if (program->access_log != NULL)
+        program->lines_lost = access_log_close(program->access_log);
     uv_run(&program->loop, UV_RUN_DEFAULT); /* close callbacks */
     uv_loop_close(&program->loop);
     http_router_free(program->router);

@@ -11,18 +11,19 @@
 
 /* What popt fills in: seconds as fractions, counts as int. */
 typedef struct {
-    const char *host, *app, *pin, *log_level, *bench, *stats,
-        *trace; /* literals, or popt's on the heap */
-    int    port, backlog, max_connections, max_in_flight, pipeline_window;
-    int    max_request_line, max_header_bytes, max_headers, max_body, workers, debug;
-    double header_timeout, body_timeout, keepalive_timeout, write_timeout, request_timeout;
-    double drain_timeout;
+    const char *host, *app, *pin, *log_level; /* literals, or popt's on the heap */
+    const char *bench, *stats, *trace, *access_log, *access_log_format;
+    int         metrics;
+    int         port, backlog, max_connections, max_in_flight, pipeline_window;
+    int         max_request_line, max_header_bytes, max_headers, max_body, workers, debug;
+    double      header_timeout, body_timeout, keepalive_timeout, write_timeout, request_timeout;
+    double      drain_timeout;
 } raw_t;
 
 enum { VAL_VERSION = 1, VAL_HELP };
 
-/* raw_t.bench without --bench; popt makes it NULL for --bench without a number. --stats likewise. */
-static const char no_bench[] = "", no_stats[] = "";
+/* An option that may stand without a value, and wasn't given; popt makes it NULL if it stands so. */
+static const char not_given[] = "";
 
 static unsigned default_workers(void)
 {
@@ -44,8 +45,10 @@ static void set_defaults(raw_t *raw, const lab_info_t *info)
         .host = "127.0.0.1",
         .app = info->default_app,
         .log_level = "info",
-        .bench = no_bench,
-        .stats = no_stats,
+        .bench = not_given,
+        .stats = not_given,
+        .access_log = not_given,
+        .access_log_format = "common",
         .port = 8000,
         .backlog = http.backlog,
         .max_connections = (int)http.max_connections,
@@ -132,12 +135,27 @@ static log_level_t take_log_level(checks_t *checks, const char *name)
     return LOG_INFO;
 }
 
+static void take_access_log(checks_t *checks, const raw_t *raw, lab_options_t *out)
+{
+    out->access_log = raw->access_log != not_given;
+    if (out->access_log)
+        take_string(checks, "access-log", raw->access_log, out->access_log_file,
+                    sizeof out->access_log_file);
+    if (strcmp(raw->access_log_format, "json") == 0) {
+        out->access_log_format = ACCESS_LOG_JSON;
+    } else if (strcmp(raw->access_log_format, "common") != 0 && !checks->failed) {
+        fprintf(stderr, "%s: --access-log-format: %s is none of common, json\n", checks->lab,
+                raw->access_log_format);
+        checks->failed = true;
+    }
+}
+
 static int take_bench(checks_t *checks, const char *seconds)
 {
     char *end;
     long  value;
 
-    if (seconds == no_bench || checks->failed)
+    if (seconds == not_given || checks->failed)
         return 0;
     if (seconds == NULL)
         return 5;
@@ -153,13 +171,13 @@ static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
 {
     checks_t checks = {.lab = info->name};
 
-    *out = (lab_options_t){.debug = raw->debug};
+    *out = (lab_options_t){.debug = raw->debug, .metrics = raw->metrics};
     take_string(&checks, "host", raw->host, out->host, sizeof out->host);
     check_host(&checks, out->host);
     take_string(&checks, "app", raw->app, out->app, sizeof out->app);
     take_string(&checks, "pin", raw->pin, out->pin, sizeof out->pin);
     take_string(&checks, "trace", raw->trace, out->trace_file, sizeof out->trace_file);
-    out->stats = raw->stats != no_stats;
+    out->stats = raw->stats != not_given;
     if (out->stats)
         take_string(&checks, "stats", raw->stats, out->stats_file, sizeof out->stats_file);
     out->port = (int)take(&checks, "port", raw->port, 0, 65535);
@@ -185,6 +203,7 @@ static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
     out->drain_timeout_ms = take_ms(&checks, "drain-timeout", raw->drain_timeout, 0);
     out->workers = (unsigned)take(&checks, "workers", raw->workers, 1, 256);
     out->bench_seconds = take_bench(&checks, raw->bench);
+    take_access_log(&checks, raw, out);
     out->log_level = take_log_level(&checks, raw->log_level);
     return !checks.failed;
 }
@@ -208,6 +227,8 @@ static void free_strings(const raw_t *raw, const lab_info_t *info)
     free_given(raw->bench, defaults.bench);
     free_given(raw->stats, defaults.stats);
     free_given(raw->trace, defaults.trace);
+    free_given(raw->access_log, defaults.access_log);
+    free_given(raw->access_log_format, defaults.access_log_format);
 }
 
 /* ---- Parsing --------------------------------------------------------------------------------- */
@@ -274,6 +295,13 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
          NULL},
         STRING("log-level", log_level, "debug, info, warning or error", "LEVEL"),
         POPT_TABLEEND};
+    struct poptOption watching[] = {
+        {"access-log", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &raw.access_log, 0,
+         "a line per request, on standard output unless told; SIGHUP opens FILE again", "FILE"},
+        STRING("access-log-format", access_log_format, "common or json", "FORMAT"),
+        {"metrics", 0, POPT_ARG_NONE, &raw.metrics, 0,
+         "count, and answer GET /metrics in the Prometheus text format", NULL},
+        POPT_TABLEEND};
     struct poptOption limits[] = {
         INT("max-connections", max_connections, "further ones wait in the backlog", "COUNT"),
         INT("max-in-flight", max_in_flight, "requests; 503 beyond it", "COUNT"),
@@ -309,6 +337,7 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
         POPT_TABLEEND};
     struct poptOption table[] = {GROUP(where, "Where:"),
                                  GROUP(what, "What:"),
+                                 GROUP(watching, "Watching:"),
                                  GROUP(limits, "Limits:"),
                                  GROUP(measure, "Measuring:"),
                                  GROUP(other, "Other:"),
@@ -320,7 +349,7 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
 
     set_defaults(&raw, info);
     if (!(info->options & LAB_HAS_WORKERS))
-        table[5] = end;
+        table[6] = end;
     context = poptGetContext(info->name, argc, argv, table, 0);
     result = read_options(context, info);
     poptFreeContext(context);

@@ -11,7 +11,7 @@ sys.path.insert(0, BENCH)
 
 from dataclasses import asdict  # noqa: E402
 
-from driver import results  # noqa: E402
+from driver import results, rungs  # noqa: E402
 from driver.blocks import Configuration  # noqa: E402
 
 ENVIRONMENT = {
@@ -51,6 +51,8 @@ def figures(rps=1000.0, cpu_us=10.0, others_share=0.0, mean_us=None):
         "timeouts": 0,
         "cpu_us": cpu_us,
         "switches": 0.5,
+        "waits": 0.4,
+        "queue_us": 2.0,
         "server_busy": 0.9,
         "wrk_busy": 0.5,
         "others_share": others_share,
@@ -79,9 +81,24 @@ def stored(kind, configurations, blocks, rounds=10, **more):
         "seconds": 3,
         "configurations": [asdict(c) for c in configurations],
         "left_out": {},
-        **more,
         "blocks": blocks,
+        **more,
     }
+
+
+PYTHONS = {
+    "system": {"version": "3.11.2", "gil": True, "built_with": "-O2"},
+    "3.13": {"version": "3.13.5", "gil": True, "built_with": "-O3"},
+    "3.13t": {"version": "3.13.5", "gil": False, "built_with": "-O3"},
+}
+
+
+def run_of_several(kind, configurations, rps=lambda configuration: 1000.0, rounds=10):
+    """A run on three interpreters."""
+    blocks = [block(c, number, rps=rps(c))
+              for number in range(1, rounds + 1) for c in configurations]
+    environment = {**ENVIRONMENT, "python": {}, "pythons": PYTHONS}
+    return stored(kind, configurations, blocks, rounds, environment=environment)
 
 
 LAB_RPS = {"lab1": 10_000.0, "lab2": 2_500.0, "lab3": 60_000.0}
@@ -101,3 +118,21 @@ def lab_run(rounds=10):
         for c in configurations
     ]
     return stored("reproduce", configurations, blocks, rounds)
+
+
+def ladder_run(rounds=10):
+    """A run of the ladder in which each rung costs 2 µs more than the one before, and each block one
+    hundredth of a µs more than the last; unpinned twice as much. A switch costs 3 µs pinned."""
+    configurations = rungs.configurations()
+    order = {rung.name: number for number, rung in enumerate(rungs.RUNGS)}
+    blocks = [
+        block(c, number, cpu_us=(10.0 + 2 * order[c.server] + number / 100)
+              * (2 if c.placement == "unpinned" else 1))
+        for number in range(1, rounds + 1)
+        for c in configurations
+    ]
+    pingpong = {
+        "pinned": [{"us": 7.0, "cpu_us": 6.0, "switches": 2.0}] * rounds,
+        "unpinned": [{"us": 44.0, "cpu_us": 10.0, "switches": 2.0}] * rounds,
+    }
+    return stored("ladder", configurations, blocks, rounds, pingpong=pingpong)

@@ -20,6 +20,10 @@ import time
 import unittest
 import urllib.request
 
+import support  # noqa: F401  puts bench/ on the path
+from driver import catalogue, pythons
+from driver.servers import Server, ServerError, Spec
+
 DEADLINE_S = 20
 
 SINGLE_PHASE = """
@@ -139,9 +143,12 @@ class GilBack(unittest.TestCase):
     def start(self, source, at_import="", in_handler="pass"):
         """A lab whose app imports the module made of this source, where the arguments say."""
         self.compile(source)
-        with open(os.path.join(self.folder, "culprit_app.py"), "w") as file:
+        with open(self.app_path(), "w") as file:
             file.write(APP.format(at_import=at_import, in_handler=in_handler))
         return Lab(self.folder)
+
+    def app_path(self):
+        return os.path.join(self.folder, "culprit_app.py")
 
     def compile(self, source):
         path = os.path.join(self.folder, "culprit.c")
@@ -180,6 +187,28 @@ class GilBack(unittest.TestCase):
                         lab.banner,
                     )
 
+    def test_the_experiment_refuses_it_as_free_threaded(self):
+        """Where there was a GIL all along, nobody said otherwise."""
+        self.compile(SINGLE_PHASE)
+        cases = {"at import": ("import culprit", "pass"), "while it runs": ("", "import culprit")}
+        for name, (at_import, in_handler) in cases.items():
+            with self.subTest(name):
+                app = APP.format(at_import=at_import, in_handler=in_handler)
+                with open(self.app_path(), "w") as file:
+                    file.write(app.replace('"hello"', '"Hello, World!"'))
+                command = (os.path.abspath(lab3()), "--port", "0", "--app", "culprit_app:app")
+                spec = Spec("lab3 on x", command, cwd=self.folder, free_threaded=self.free_threaded)
+                self.assertEqual(self.free_threaded, self.is_refused(spec))
+
+    def is_refused(self, spec):
+        try:
+            with Server(spec) as server:
+                server.usage()
+        except ServerError as error:
+            self.assertIn("lab3 on x isn't free-threaded any more: culprit has", str(error))
+            return True
+        return False
+
     def test_an_import_while_the_lab_runs_is_said_at_once_and_at_the_end(self):
         with self.start(SINGLE_PHASE, in_handler="import culprit") as lab:
             self.assertNotIn("turned on", lab.banner)
@@ -196,6 +225,24 @@ class GilBack(unittest.TestCase):
             and "GIL (turned on by culprit)" in summary,
             summary,
         )
+
+
+@unittest.skipUnless(os.access(lab3(), os.X_OK), "LAB_BIN_DIR names no labs")
+class ImmortalLoops(unittest.TestCase):
+    """bench/apps/immortal.py writes into objects: only where it knows what they look like."""
+
+    def test_labs_serve_on_them_where_there_is_no_gil(self):
+        python = pythons.ask(os.environ["LAB_BIN_DIR"], "x")
+        for name, spec in catalogue.immortal_labs_on(python).items():
+            with self.subTest(name):
+                try:
+                    with Server(spec) as server:
+                        server.usage()
+                    started = True
+                except ServerError as error:
+                    self.assertIn("this wants a free-threaded Python", str(error))
+                    started = False
+                self.assertEqual(started, python.free_threaded)
 
 
 if __name__ == "__main__":
