@@ -92,6 +92,7 @@ LAB2_SRC = lab2_threadpool/main.c lab2_threadpool/dispatch.c
 LAB3_SRC = lab3_sync_handlers/main.c lab3_sync_handlers/dispatch.c
 
 FLOOR_SRC = $(wildcard bench/floor.c)
+TRACE_COST_SRC = $(wildcard bench/trace_cost.c)
 
 UNIT_TRACE_SRC  = $(wildcard tests/unit/trace/*.c)
 UNIT_HTTP_SRC   = $(wildcard tests/unit/http/*.c tests/unit/log/*.c)
@@ -102,8 +103,8 @@ SUPPORT_SRC     = $(wildcard tests/support/*.c)
 TSAN_SRC        = $(wildcard tests/tsan/*.c)
 
 # What is compiled without Python's headers, and what with them.
-PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) \
-            $(INTEGRATION_SRC) $(SUPPORT_SRC) $(TSAN_SRC)
+PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(TRACE_COST_SRC) \
+            $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) $(INTEGRATION_SRC) $(SUPPORT_SRC) $(TSAN_SRC)
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) \
          $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC)
 
@@ -263,6 +264,9 @@ $(LABS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 $(BIN)/floor: $(call plain,$(FLOOR_SRC))
 	$(LINK) $(UV_LIBS)
 
+$(BIN)/trace_cost: $(call plain,$(TRACE_COST_SRC)) $(LIBTRACE) $(LIBLOG)
+	$(LINK) $(JANSSON_LIBS)
+
 $(BIN)/unit_trace: $(call plain,$(UNIT_TRACE_SRC) $(SUPPORT_SRC)) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(JANSSON_LIBS) $(CRITERION_LIBS) -lm
 
@@ -322,7 +326,7 @@ run-tsan: $(LABS:%=$(BIN)/%) $(BIN)/completions_stress
 	    '$(PYTHON_CONFIG:%/bin/python3.13t-config=%)/lib/tsan.supp'
 
 # What is measured is never the instrumented build.
-ifneq ($(and $(VARIANT),$(filter reproduce measure bench-peers,$(GOALS))),)
+ifneq ($(and $(VARIANT),$(filter reproduce measure bench-peers trace-cost,$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
 measured: $(LABS) $(BIN)/floor $(BIN)/build.json
@@ -338,6 +342,9 @@ measure: measured ## print each figure that the project promises, with PASS or F
 bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hypercorn, waitress
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
 	$(Q)$(PYTHON) bench/peers.py --bin-dir $(BIN) $(ARGS)
+
+trace-cost: $(BIN)/trace_cost ## what a mark of the tracing costs here, in ns
+	@$<
 
 docs-tables: ## write the tables of README.md and WRITEUP.md from the stored runs
 	$(Q)$(PYTHON) bench/update_docs.py
@@ -409,8 +416,8 @@ help: ## this list
 	@echo
 	@sed -n 's/^## /  /p' Makefile
 
-.PHONY: all test test-tsan run-tsan reproduce measure measured bench-peers docs-tables check-docs \
-        deps python format format-check lint clean distclean help FORCE $(LABS) unit_trace \
+.PHONY: all test test-tsan run-tsan reproduce measure measured bench-peers trace-cost docs-tables \
+        check-docs deps python format format-check lint clean distclean help FORCE $(LABS) unit_trace \
         unit_http unit_bridge unit_lab integration
 .DELETE_ON_ERROR:
 .SUFFIXES:
