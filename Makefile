@@ -111,6 +111,7 @@ OFFLINE = $(RUNGS:%=offline_%) $(LABS:%=offline_%)
 
 FLOOR_SRC = $(wildcard bench/floor.c)
 PINGPONG_SRC = bench/pingpong.c
+TRACE_COST_SRC = $(wildcard bench/trace_cost.c)
 
 UNIT_TRACE_SRC  = $(wildcard tests/unit/trace/*.c)
 UNIT_HTTP_SRC   = $(wildcard tests/unit/http/*.c tests/unit/log/*.c)
@@ -119,11 +120,12 @@ UNIT_LAB_SRC    = $(wildcard tests/unit/lab/*.c)
 INTEGRATION_SRC = $(wildcard tests/integration/*.c)
 SUPPORT_SRC     = $(wildcard tests/support/*.c)
 TSAN_SRC        = $(wildcard tests/tsan/*.c)
+DELAYED_SRC     = $(wildcard tests/delayed/*.c)
 
 # What is compiled without Python's headers, and what with them.
-PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) \
+PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) $(TRACE_COST_SRC) \
             $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) \
-            $(INTEGRATION_SRC) $(SUPPORT_SRC) $(TSAN_SRC)
+            $(INTEGRATION_SRC) $(SUPPORT_SRC) $(TSAN_SRC) $(DELAYED_SRC)
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) $(RUNG_SRC) \
          $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC)
 
@@ -321,6 +323,9 @@ $(BIN)/floor: $(call plain,$(FLOOR_SRC))
 $(BIN)/pingpong: $(call plain,$(PINGPONG_SRC))
 	$(LINK)
 
+$(BIN)/trace_cost: $(call plain,$(TRACE_COST_SRC)) $(LIBTRACE) $(LIBLOG)
+	$(LINK) $(JANSSON_LIBS)
+
 $(BIN)/unit_trace: $(call plain,$(UNIT_TRACE_SRC) $(SUPPORT_SRC)) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(JANSSON_LIBS) $(CRITERION_LIBS) -lm
 
@@ -336,7 +341,15 @@ $(BIN)/unit_lab: $(call py,$(UNIT_LAB_SRC)) $(call plain,$(SUPPORT_SRC)) \
 	$(LINK) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS) $(CRITERION_LIBS)
 
 $(BIN)/integration: $(call plain,$(INTEGRATION_SRC) $(SUPPORT_SRC))
-	$(LINK) $(CRITERION_LIBS)
+	$(LINK) $(JANSSON_LIBS) $(CRITERION_LIBS)
+
+# The labs once more, but their trace marks go through tests/delayed.
+DELAYED = $(LABS:%=$(BIN)/delayed/%)
+$(BIN)/delayed/lab1: $(call py,$(LAB1_SRC))
+$(BIN)/delayed/lab2: $(call py,$(LAB2_SRC))
+$(BIN)/delayed/lab3: $(call py,$(LAB3_SRC))
+$(DELAYED): $(call plain,$(DELAYED_SRC)) $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
+	$(LINK) -Wl,--wrap=trace_mark_record $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
 
 $(BIN)/completions_stress: $(call plain,$(TSAN_SRC)) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(HTTP_LIBS)
@@ -361,12 +374,14 @@ all: $(LABS) ## all labs (what plain `make` does)
 lab1 lab2 lab3: %: $(BIN)/% ## build one lab and leave it as ./lab1, ./lab2, ./lab3
 	@cmp -s $< $@ || { cp $< $@.tmp && mv -f $@.tmp $@; }
 
-test: $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%) $(TESTS:%=$(BIN)/%) ## build and run all tests
+# What tests start.
+STARTED = $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%) $(DELAYED)
+
+test: $(STARTED) $(TESTS:%=$(BIN)/%) ## build and run all tests
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' PYTHON='$(PYTHON)' tools/run_tests $(TESTS:%=$(BIN)/%) \
 	    $(wildcard tests/python)
 
-unit_trace unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%) \
-        $(RUNGS:%=$(BIN)/%)
+unit_trace unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(STARTED)
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' tools/run_tests $<
 
 # The tests' own program stays as it is; what it starts is instrumented, and the Python in it too.
@@ -381,7 +396,7 @@ run-tsan: $(LABS:%=$(BIN)/%) $(BIN)/completions_stress
 	    '$(PYTHON_CONFIG:%/bin/python3.13t-config=%)/lib/tsan.supp'
 
 # What is measured is never the instrumented build.
-MEASURING = reproduce interpreters breakdown measure ladder ladder-offline bench-peers
+MEASURING = reproduce interpreters breakdown measure ladder ladder-offline bench-peers trace-cost
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
@@ -425,6 +440,9 @@ ladder-offline: measured $(OFFLINE:%=$(BIN)/%) ## the rungs without sockets: µs
 bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hypercorn, waitress
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
 	$(Q)$(PYTHON) bench/peers.py --bin-dir $(BIN) $(ARGS)
+
+trace-cost: $(BIN)/trace_cost ## what a mark of the tracing costs here, in ns
+	@$<
 
 docs-tables: ## write the tables of README.md and WRITEUP.md from the stored runs
 	$(Q)$(PYTHON) bench/update_docs.py

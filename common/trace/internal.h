@@ -17,7 +17,11 @@ enum {
     LANE_NAME_BYTES = 32,
     RECORDS_A_SLAB = 64,
     RECORDS_FOR_FILE = 2048, /* the trace file shows the last so many requests */
-    SAMPLE_EVERY = 61, /* a prime: with 100 connections in turn it isn't always the same ones */
+    /* Primes: with 100 connections in turn it isn't always the same ones. A sampled request costs
+     * tens of us, so that at 20 us a request one in 199 is 1 %; with workers it takes ten times as
+     * long, and fewer of them come. */
+    SAMPLE_EVERY = 199,
+    SAMPLE_EVERY_WITH_WORKERS = 61,
 };
 
 /* What a lane does: a request's id, or one of these. */

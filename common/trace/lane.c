@@ -212,13 +212,37 @@ static void walk_history(walk_t *walk, const trace_lane_t *lane, uint64_t from_n
     }
 }
 
-/* Nothing but this request ran here: what the thread's own clocks say of that time. */
-static void refine(trace_split_t *split, const trace_record_t *record, trace_hop_t hop,
-                   const trace_lane_t *lane, const thread_times_t *times)
+/*
+ * The split of the gap from the hop before to `hop`, which is passed now, by the lane's history.
+ * returns true if nothing but this request ran on this thread meanwhile, so that its clocks say
+ * more
+ */
+static bool explain(trace_record_t *record, trace_hop_t hop, const trace_lane_t *lane,
+                    uint64_t now_ns)
 {
-    uint64_t wall = split->running, cpu = times->cpu_ns - record->cpu_ns;
-    uint64_t delay = times->delay_ns - record->delay_ns;
+    int    before = record_hop_before(record, (int)hop);
+    walk_t walk = {&record->split[hop], .id = record->id, .hop = hop, .whole = true};
 
+    *walk.split = (trace_split_t){0};
+    if (before < 0 || lane == NULL)
+        return false;
+    walk.same_lane = record->lane[before] == lane->index;
+    walk_history(&walk, lane, record->at_ns[before] + record->own_ns[before], now_ns);
+    return walk.same_lane && walk.whole;
+}
+
+/*
+ * What the thread's clocks say of a gap in which nothing else ran. They were read at its end, which
+ * took `own_ns` on the CPU, and at the end of the mark before.
+ */
+static void refine(trace_record_t *record, trace_hop_t hop, const trace_lane_t *lane,
+                   const thread_times_t *times, uint64_t own_ns)
+{
+    trace_split_t *split = &record->split[hop];
+    uint64_t       wall = split->running, cpu = times->cpu_ns - record->cpu_ns;
+    uint64_t       delay = times->delay_ns - record->delay_ns;
+
+    cpu = cpu > own_ns ? cpu - own_ns : 0;
     if (cpu > wall)
         cpu = wall; /* the clocks are read one after the other */
     if (delay > wall - cpu)
@@ -229,20 +253,13 @@ static void refine(trace_split_t *split, const trace_record_t *record, trace_hop
         split->gil = wall - cpu - delay;
 }
 
-/* The split of the gap from the hop before to `hop`, which is passed now. */
-static void explain(trace_record_t *record, trace_hop_t hop, const trace_lane_t *lane,
-                    uint64_t now_ns, const thread_times_t *times)
+/* The mark is taken: from here on it is the one before. */
+static void keep_clocks(trace_record_t *record, trace_hop_t hop, const thread_times_t *times,
+                        uint64_t own_ns)
 {
-    int    before = record_hop_before(record, (int)hop);
-    walk_t walk = {&record->split[hop], .id = record->id, .hop = hop, .whole = true};
-
-    *walk.split = (trace_split_t){0};
-    if (before < 0 || lane == NULL)
-        return;
-    walk.same_lane = record->lane[before] == lane->index;
-    walk_history(&walk, lane, record->at_ns[before] + record->own_ns[before], now_ns);
-    if (walk.same_lane && walk.whole)
-        refine(walk.split, record, hop, lane, times);
+    record->cpu_ns = times->cpu_ns;
+    record->delay_ns = times->delay_ns;
+    record->own_ns[hop] = (uint32_t)own_ns;
 }
 
 /* ---- Marks ----------------------------------------------------------------------------------- */
@@ -255,15 +272,8 @@ int record_hop_before(const trace_record_t *record, int hop)
     return hop;
 }
 
-void trace_mark_at(trace_record_t *record, trace_hop_t hop, trace_lane_t *lane, uint64_t now_ns,
-                   const thread_times_t *times)
+static void pass(trace_record_t *record, trace_hop_t hop, trace_lane_t *lane, uint64_t now_ns)
 {
-    if (times != NULL) {
-        explain(record, hop, lane, now_ns, times);
-        record->cpu_ns = times->cpu_ns;
-        record->delay_ns = times->delay_ns;
-        record->own_ns[hop] = 0;
-    }
     record->at_ns[hop] = now_ns;
     record->lane[hop] = lane == NULL ? TRACE_NO_LANE : lane->index;
     if (lane != NULL && lane->doing != record->id)
@@ -278,19 +288,40 @@ void trace_run_record(const trace_record_t *record)
         lane_enter_at(lane, record->id, trace_clock_ns());
 }
 
-void trace_mark_record(trace_record_t *record, trace_hop_t hop)
+void trace_mark_at(trace_record_t *record, trace_hop_t hop, trace_lane_t *lane, uint64_t now_ns,
+                   const thread_times_t *times)
 {
-    trace_lane_t  *lane = lane_here;
-    uint64_t       now_ns = trace_clock_ns();
-    thread_times_t times = {0};
-
-    if (!record->sampled) {
-        trace_mark_at(record, hop, lane, now_ns, NULL);
-        return;
+    if (times != NULL) {
+        if (explain(record, hop, lane, now_ns))
+            refine(record, hop, lane, times, 0);
+        keep_clocks(record, hop, times, 0);
     }
+    pass(record, hop, lane, now_ns);
+}
+
+/* The same for a sampled record on the system's clocks; the last thing is to see what it took. */
+static void mark_sampled(trace_record_t *record, trace_hop_t hop, trace_lane_t *lane,
+                         uint64_t now_ns)
+{
+    bool           alone = explain(record, hop, lane, now_ns);
+    thread_times_t times = {0};
+    uint64_t       own_ns;
+
+    pass(record, hop, lane, now_ns);
     if (lane != NULL)
         thread_clock_read(&lane->clock, &times);
-    trace_mark_at(record, hop, lane, now_ns, &times);
-    record->cpu_ns = thread_clock_own_cpu(); /* again: the next gap begins here */
-    record->own_ns[hop] = (uint32_t)(trace_clock_ns() - now_ns);
+    own_ns = trace_clock_ns() - now_ns;
+    if (alone)
+        refine(record, hop, lane, &times, own_ns);
+    keep_clocks(record, hop, &times, own_ns);
+}
+
+void trace_mark_record(trace_record_t *record, trace_hop_t hop)
+{
+    uint64_t now_ns = trace_clock_ns();
+
+    if (record->sampled)
+        mark_sampled(record, hop, lane_here, now_ns);
+    else
+        pass(record, hop, lane_here, now_ns);
 }

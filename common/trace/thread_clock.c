@@ -83,18 +83,13 @@ bool thread_clock_cpu(const thread_clock_t *self, uint64_t *cpu_ns)
     return true;
 }
 
-uint64_t thread_clock_own_cpu(void)
+void thread_clock_read(const thread_clock_t *self, thread_times_t *times)
 {
     struct timespec time;
 
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) != 0)
-        return 0;
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
-void thread_clock_read(const thread_clock_t *self, thread_times_t *times)
-{
-    *times = (thread_times_t){.cpu_ns = thread_clock_own_cpu()};
+    *times = (thread_times_t){0};
     if (self->has_delay)
         read_schedstat(self->schedstat_fd, &times->delay_ns);
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0)
+        times->cpu_ns = (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }

@@ -34,11 +34,8 @@ typedef struct {
 void thread_clock_open(thread_clock_t *self);  /* for the calling thread */
 void thread_clock_close(thread_clock_t *self); /* thread: any */
 
-/* CPU time first. thread: the clock's own (1-3 us: system calls) */
+/* CPU time last. thread: the clock's own (1-3 us: two system calls) */
 void thread_clock_read(const thread_clock_t *self, thread_times_t *times);
-
-/* The calling thread's CPU time; 0 if the system doesn't have it. */
-uint64_t thread_clock_own_cpu(void);
 
 /* CPU time alone. returns false if it isn't known, or the thread has ended. thread: any */
 bool thread_clock_cpu(const thread_clock_t *self, uint64_t *cpu_ns);

@@ -66,7 +66,9 @@ int trace_open(trace_t **out, const trace_options_t *options)
         free(self);
         return -err;
     }
-    self->sample_every = options->sample_every == 0 ? SAMPLE_EVERY : options->sample_every;
+    self->sample_every = options->sample_every != 0 ? options->sample_every
+                         : options->with_workers    ? SAMPLE_EVERY_WITH_WORKERS
+                                                    : SAMPLE_EVERY;
     self->with_workers = options->with_workers;
     if (options->file != NULL)
         self->file = trace_file_open(options->file);
