@@ -259,7 +259,10 @@ void http_stream_end(http_request_t *req);
 /* Serves a request in C on the HTTP thread; takes the caller's reference. */
 typedef void (*http_native_fn)(void *arg, http_request_t *req);
 
-/* An empty table, or NULL without memory. Frozen once a server uses it. thread: any, one at a time */
+/*
+ * An empty table, or NULL without memory. thread: any, one at a time. Read-only once a server uses
+ * it, so servers of several threads may share one without a lock.
+ */
 http_router_t *http_router_new(void);
 void           http_router_free(http_router_t *router);
 
