@@ -89,6 +89,7 @@ BRIDGE_SRC = \
 LAB_SRC = \
     common/lab/access_log.c \
     common/lab/lab_main.c \
+    common/lab/metrics.c \
     common/lab/native.c \
     common/lab/options.c \
     common/lab/platform.c \

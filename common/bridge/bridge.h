@@ -92,6 +92,9 @@ bool        bridge_gil_enabled(const bridge_t *bridge);
  */
 void bridge_describe_python(const bridge_t *bridge, char *text, size_t size);
 
+/* Handlers that have raised, or returned what is no answer: 500s. attached or not; any thread */
+uint64_t bridge_handler_errors(const bridge_t *bridge);
+
 /* A thread state for the calling thread, left detached. thread: that one. 0 or -1 without memory */
 int  bridge_thread_open(bridge_thread_t *thread, bridge_t *bridge);
 void bridge_thread_close(bridge_thread_t *thread); /* on that thread, detached */

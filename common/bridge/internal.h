@@ -54,7 +54,8 @@ struct bridge {
     char gil_turned_on_by[96]; /* the module, or "" */
 
     /* Any thread. */
-    atomic_bool gil;
+    atomic_bool          gil;
+    atomic_uint_fast64_t handler_errors; /* relaxed: statistics only */
 };
 
 /* One route of a loaded app: http_request_t.route_arg. Read-only after bridge_app_load(). */

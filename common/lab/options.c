@@ -121,6 +121,19 @@ static void check_host(checks_t *checks, const char *host)
     checks->failed = true;
 }
 
+bool options_host_is_loopback(const char *host)
+{
+    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff}; /* ::ffff:127.0.0.1 */
+    struct in6_addr            six;
+    struct in_addr             four;
+
+    if (uv_inet_pton(AF_INET, host, &four) == 0)
+        return ntohl(four.s_addr) >> 24 == 127;
+    return uv_inet_pton(AF_INET6, host, &six) == 0 &&
+           (IN6_IS_ADDR_LOOPBACK(&six) ||
+            (memcmp(&six, mapped, sizeof mapped) == 0 && six.s6_addr[12] == 127));
+}
+
 static log_level_t take_log_level(checks_t *checks, const char *name)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};

@@ -38,4 +38,7 @@ typedef enum { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD } options
 options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
                                const lab_info_t *info);
 
+/* Is `host`, a numeric address, one that only this machine can reach? thread: any */
+bool options_host_is_loopback(const char *host);
+
 #endif
