@@ -21,6 +21,7 @@
 ## LLHTTP_PREFIX=DIR      use the llhttp in DIR/include and DIR/lib
 ## DEPS=0                 don't look for missing dependencies, don't install any
 ## TEST_FILTER='suite/*'  run only these tests
+## TARGET=, SECONDS=, INPUT=     what `make fuzz` fuzzes, for how long; run this one input instead
 ## FULL=1, QUICK=1        `make reproduce` at length (for the record), or just to see that it runs
 ## ARGS='...'             more options for the script behind reproduce, measure, bench-peers
 PY ?=
@@ -89,19 +90,23 @@ UNIT_LAB_SRC    = $(wildcard tests/unit/lab/*.c)
 INTEGRATION_SRC = $(wildcard tests/integration/*.c)
 SUPPORT_SRC     = $(wildcard tests/support/*.c)
 TSAN_SRC        = $(wildcard tests/tsan/*.c)
+WIRE_SRC        = $(wildcard tests/wire/*.c)
+FUZZ_TARGETS    = parser router options
 
 # What is compiled without Python's headers, and what with them.
 PLAIN_SRC = $(LOG_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(UNIT_HTTP_SRC) $(INTEGRATION_SRC) \
-            $(SUPPORT_SRC) $(TSAN_SRC)
+            $(SUPPORT_SRC) $(TSAN_SRC) $(WIRE_SRC) \
+            tests/fuzz/fuzz.c tests/fuzz/parser.c tests/fuzz/router.c
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) \
-         $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC)
+         $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC) tests/fuzz/options.c
 
 # ---- This machine --------------------------------------------------------------------------------
 # Where things are is known only once they are installed. So it stands in a makefile of its own, one
 # for each choice of Python and llhttp; make remakes it by the rule below before anything else and,
 # if it has changed, starts over. Commands that compile nothing don't need it and install nothing.
 
-COMPILES_NOTHING = help deps python clean distclean format format-check docs-tables check-docs
+COMPILES_NOTHING = help deps python clean distclean format format-check docs-tables check-docs \
+                   fuzz fuzz-ci
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 GOALS := $(or $(MAKECMDGOALS),all)
 
@@ -267,6 +272,14 @@ $(BIN)/integration: $(call plain,$(INTEGRATION_SRC) $(SUPPORT_SRC))
 $(BIN)/completions_stress: $(call plain,$(TSAN_SRC)) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
 	$(LINK) $(HTTP_LIBS)
 
+# Only in the build that `make fuzz` chooses.
+$(BIN)/fuzz_parser: $(call plain,tests/fuzz/parser.c tests/fuzz/fuzz.c $(WIRE_SRC))
+$(BIN)/fuzz_router: $(call plain,tests/fuzz/router.c tests/fuzz/fuzz.c)
+$(BIN)/fuzz_options: $(call py,tests/fuzz/options.c common/lab/options.c) \
+                     $(call plain,tests/fuzz/fuzz.c)
+$(FUZZ_TARGETS:%=$(BIN)/fuzz_%): $(LIBHTTP) $(LIBLOG)
+	$(LINK) -fsanitize=fuzzer $(POPT_LIBS) $(HTTP_LIBS)
+
 TESTS = $(if $(UNIT_HTTP_SRC),unit_http) $(if $(UNIT_BRIDGE_SRC),unit_bridge) \
         $(if $(UNIT_LAB_SRC),unit_lab) $(if $(INTEGRATION_SRC),integration)
 
@@ -304,6 +317,26 @@ run-tsan: $(LABS:%=$(BIN)/%) $(BIN)/completions_stress
 	@tools/test_tsan '$(TESTS_OF_TSAN)' '$(BIN)' \
 	    '$(PYTHON_CONFIG:%/bin/python3.13t-config=%)/lib/tsan.supp'
 
+# clang's libFuzzer, with sanitizers: its objects are a variant of their own.
+FUZZ_BUILD = $(MAKE) --no-print-directory CC='$(FUZZ_CC)' CFLAGS='-O2 -g' \
+             SAN=fuzzer-no-link,address,undefined
+FUZZ_CC ?= $(or $(shell command -v clang),clang-14)
+fuzz: ## fuzz TARGET=parser, router or options for SECONDS=60; without TARGET: says how
+ifeq ($(TARGET),)
+	@tools/fuzz --help
+else
+	@$(if $(call on,$(DEPS)),tools/deps.sh --fuzz)
+	+@$(FUZZ_BUILD) FUZZ='$(TARGET)' run-fuzz
+endif
+
+fuzz-ci: ## fuzz each target for half a minute, with a seed that is always the same
+	@$(if $(call on,$(DEPS)),tools/deps.sh --fuzz)
+	+@$(FUZZ_BUILD) FUZZ='$(FUZZ_TARGETS)' FUZZ_FLAGS=--ci SECONDS='$(or $(SECONDS),30)' run-fuzz
+
+run-fuzz: $(FUZZ:%=$(BIN)/fuzz_%)
+	@$(foreach target,$(FUZZ),tools/fuzz $(FUZZ_FLAGS) $(BIN)/fuzz_$(target) \
+	    '$(or $(SECONDS),60)' $(INPUT) &&) true
+
 # What is measured is never the instrumented build.
 ifneq ($(and $(VARIANT),$(filter reproduce measure bench-peers,$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
@@ -336,7 +369,7 @@ python: ## build the interpreter that PY names, if it isn't there yet
 	@tools/python.sh $(PY)
 
 C_FILES = $(sort $(shell find $(filter-out build/,$(wildcard */)) -name '*.[ch]'))
-SCRIPTS = .ci/run tools/apt.sh tools/config_mk tools/deps.sh tools/python.sh tools/run_tests \
+SCRIPTS = .ci/run tools/apt.sh tools/config_mk tools/deps.sh tools/fuzz tools/python.sh tools/run_tests \
           tools/test_tsan
 
 format: ## lay out all C files as .clang-format says
@@ -392,7 +425,7 @@ help: ## this list
 	@echo
 	@sed -n 's/^## /  /p' Makefile
 
-.PHONY: all test test-tsan run-tsan reproduce measure measured bench-peers docs-tables check-docs \
+.PHONY: all test test-tsan run-tsan fuzz fuzz-ci run-fuzz reproduce measure measured bench-peers docs-tables check-docs \
         deps python format format-check lint clean distclean help FORCE $(LABS) unit_http \
         unit_bridge unit_lab integration
 .DELETE_ON_ERROR:
