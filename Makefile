@@ -91,11 +91,13 @@ INTEGRATION_SRC = $(wildcard tests/integration/*.c)
 SUPPORT_SRC     = $(wildcard tests/support/*.c)
 TSAN_SRC        = $(wildcard tests/tsan/*.c)
 WIRE_SRC        = $(wildcard tests/wire/*.c)
+UNIT_FAULTS_SRC = $(wildcard tests/unit/faults/*.c)
+ALLOC_SRC       = tests/faults/alloc.c
 FUZZ_TARGETS    = parser router options
 
 # What is compiled without Python's headers, and what with them.
 PLAIN_SRC = $(LOG_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(UNIT_HTTP_SRC) $(INTEGRATION_SRC) \
-            $(SUPPORT_SRC) $(TSAN_SRC) $(WIRE_SRC) \
+            $(SUPPORT_SRC) $(TSAN_SRC) $(WIRE_SRC) $(UNIT_FAULTS_SRC) $(ALLOC_SRC) \
             tests/fuzz/fuzz.c tests/fuzz/parser.c tests/fuzz/router.c
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) \
          $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC) tests/fuzz/options.c
@@ -269,6 +271,13 @@ $(BIN)/unit_lab: $(call py,$(UNIT_LAB_SRC)) $(call plain,$(SUPPORT_SRC)) \
 $(BIN)/integration: $(call plain,$(INTEGRATION_SRC) $(SUPPORT_SRC))
 	$(LINK) $(CRITERION_LIBS)
 
+# Allocations of our own objects that fail when a test says so (tests/faults/alloc.h).
+ALLOC_WRAP = $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc strdup)
+
+$(BIN)/unit_faults: $(call plain,$(UNIT_FAULTS_SRC) $(ALLOC_SRC) $(WIRE_SRC) $(SUPPORT_SRC)) \
+                    $(LIBHTTP) $(LIBLOG)
+	$(LINK) $(ALLOC_WRAP) $(HTTP_LIBS) $(CRITERION_LIBS)
+
 $(BIN)/completions_stress: $(call plain,$(TSAN_SRC)) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
 	$(LINK) $(HTTP_LIBS)
 
@@ -280,7 +289,7 @@ $(BIN)/fuzz_options: $(call py,tests/fuzz/options.c common/lab/options.c) \
 $(FUZZ_TARGETS:%=$(BIN)/fuzz_%): $(LIBHTTP) $(LIBLOG)
 	$(LINK) -fsanitize=fuzzer $(POPT_LIBS) $(HTTP_LIBS)
 
-TESTS = $(if $(UNIT_HTTP_SRC),unit_http) $(if $(UNIT_BRIDGE_SRC),unit_bridge) \
+TESTS = $(if $(UNIT_HTTP_SRC),unit_http) unit_faults $(if $(UNIT_BRIDGE_SRC),unit_bridge) \
         $(if $(UNIT_LAB_SRC),unit_lab) $(if $(INTEGRATION_SRC),integration)
 
 # How the programs in a folder were built, for whoever stores figures about them.
@@ -303,7 +312,7 @@ test: $(LABS:%=$(BIN)/%) $(TESTS:%=$(BIN)/%) ## build and run all tests
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' PYTHON='$(PYTHON)' tools/run_tests $(TESTS:%=$(BIN)/%) \
 	    $(wildcard tests/python)
 
-unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%)
+unit_http unit_faults unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%)
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' tools/run_tests $<
 
 # The tests' own program stays as it is; what it starts is instrumented, and the Python in it too.
@@ -427,7 +436,7 @@ help: ## this list
 
 .PHONY: all test test-tsan run-tsan fuzz fuzz-ci run-fuzz reproduce measure measured bench-peers docs-tables check-docs \
         deps python format format-check lint clean distclean help FORCE $(LABS) unit_http \
-        unit_bridge unit_lab integration
+        unit_faults unit_bridge unit_lab integration
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules

@@ -11,15 +11,13 @@
 #include "common/http/internal.h"
 #include "tests/fuzz/fuzz.h"
 
-enum { MAX_ROUTES = 16, MAX_SEGMENTS = 256, MAX_LINE = 1024 };
+enum { MAX_ROUTES = 16, MAX_LINE = 1024 };
 
 /* A path, cut at its slashes; decoded, if it is a request's. */
 typedef struct {
-    unsigned count;
-    struct {
-        char   data[MAX_LINE];
-        size_t len;
-    } segments[MAX_SEGMENTS];
+    char         text[MAX_LINE];
+    unsigned     count;
+    http_slice_t segments[MAX_LINE]; /* of `text` */
 } path_t;
 
 typedef struct {
@@ -64,14 +62,14 @@ static int digit(char c)
 /* Cut at the slashes, decode each part. Returns false for a broken encoding. */
 static bool cut(path_t *path, const char *text, size_t len, bool decode)
 {
+    char *end = path->text;
+
     path->count = 0;
     for (size_t i = 0; i < len; i++) {
         char c = text[i];
 
         if (c == '/') {
-            if (path->count == MAX_SEGMENTS)
-                abort();
-            path->segments[path->count++].len = 0;
+            path->segments[path->count++] = (http_slice_t){end, 0};
             continue;
         }
         if (c == '%' && decode) {
@@ -82,7 +80,8 @@ static bool cut(path_t *path, const char *text, size_t len, bool decode)
                 return false;
             i += 2;
         }
-        path->segments[path->count - 1].data[path->segments[path->count - 1].len++] = c;
+        *end++ = c;
+        path->segments[path->count - 1].len++;
     }
     return true;
 }
