@@ -278,6 +278,14 @@ $(BIN)/unit_faults: $(call plain,$(UNIT_FAULTS_SRC) $(ALLOC_SRC) $(WIRE_SRC) $(S
                     $(LIBHTTP) $(LIBLOG)
 	$(LINK) $(ALLOC_WRAP) $(HTTP_LIBS) $(CRITERION_LIBS)
 
+# The labs, in the same way.
+FAULTY_LABS = $(LABS:%=$(BIN)/faulty/%)
+$(BIN)/faulty/lab1: $(call py,$(LAB1_SRC))
+$(BIN)/faulty/lab2: $(call py,$(LAB2_SRC))
+$(BIN)/faulty/lab3: $(call py,$(LAB3_SRC))
+$(FAULTY_LABS): $(call plain,$(ALLOC_SRC)) $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
+	$(LINK) $(ALLOC_WRAP) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
+
 $(BIN)/completions_stress: $(call plain,$(TSAN_SRC)) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
 	$(LINK) $(HTTP_LIBS)
 
@@ -308,11 +316,11 @@ all: $(LABS) ## all labs (what plain `make` does)
 lab1 lab2 lab3: %: $(BIN)/% ## build one lab and leave it as ./lab1, ./lab2, ./lab3
 	@cmp -s $< $@ || { cp $< $@.tmp && mv -f $@.tmp $@; }
 
-test: $(LABS:%=$(BIN)/%) $(TESTS:%=$(BIN)/%) ## build and run all tests
+test: $(LABS:%=$(BIN)/%) $(FAULTY_LABS) $(TESTS:%=$(BIN)/%) ## build and run all tests
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' PYTHON='$(PYTHON)' tools/run_tests $(TESTS:%=$(BIN)/%) \
 	    $(wildcard tests/python)
 
-unit_http unit_faults unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%)
+unit_http unit_faults unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%) $(FAULTY_LABS)
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' tools/run_tests $<
 
 # The tests' own program stays as it is; what it starts is instrumented, and the Python in it too.

@@ -40,21 +40,6 @@ alloc_control_t *alloc_control(void)
     return control;
 }
 
-void alloc_fail_at(alloc_control_t *self, unsigned n, bool for_good)
-{
-    atomic_store_explicit(&self->fail_at, 0, memory_order_relaxed);
-    atomic_store_explicit(&self->calls, 0, memory_order_relaxed);
-    atomic_store_explicit(&self->for_good, for_good, memory_order_relaxed);
-    atomic_store_explicit(&self->fail_at, n, memory_order_relaxed);
-}
-
-bool alloc_has_failed(const alloc_control_t *self)
-{
-    unsigned fail_at = atomic_load_explicit(&self->fail_at, memory_order_relaxed);
-
-    return fail_at != 0 && atomic_load_explicit(&self->calls, memory_order_relaxed) >= fail_at;
-}
-
 static bool fails(void)
 {
     unsigned fail_at = atomic_load_explicit(&control->fail_at, memory_order_relaxed), call;

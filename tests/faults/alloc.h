@@ -21,10 +21,21 @@ typedef struct {
 } alloc_control_t;
 
 /* From now on: let the n-th allocation fail, or from the n-th on all of them. 0: none. */
-void alloc_fail_at(alloc_control_t *control, unsigned n, bool for_good);
+static inline void alloc_fail_at(alloc_control_t *control, unsigned n, bool for_good)
+{
+    atomic_store_explicit(&control->fail_at, 0, memory_order_relaxed);
+    atomic_store_explicit(&control->calls, 0, memory_order_relaxed);
+    atomic_store_explicit(&control->for_good, for_good, memory_order_relaxed);
+    atomic_store_explicit(&control->fail_at, n, memory_order_relaxed);
+}
 
 /* Has one failed since? */
-bool alloc_has_failed(const alloc_control_t *control);
+static inline bool alloc_has_failed(const alloc_control_t *control)
+{
+    unsigned fail_at = atomic_load_explicit(&control->fail_at, memory_order_relaxed);
+
+    return fail_at != 0 && atomic_load_explicit(&control->calls, memory_order_relaxed) >= fail_at;
+}
 
 /* This process's own. */
 alloc_control_t *alloc_control(void);
