@@ -23,6 +23,7 @@
 ## LLHTTP_PREFIX=DIR      use the llhttp in DIR/include and DIR/lib
 ## DEPS=0                 don't look for missing dependencies, don't install any
 ## TEST_FILTER='suite/*'  run only these tests
+## TARGET=, SECONDS=, INPUT=     what `make fuzz` fuzzes, for how long; run this one input instead
 ## FULL=1, QUICK=1        `make reproduce` at length (for the record), or just to see that it runs;
 ##                        `make ladder` is for the record without QUICK=1
 ## ARGS='...'             more options for the script behind reproduce, measure, bench-peers
@@ -122,20 +123,26 @@ INTEGRATION_SRC = $(wildcard tests/integration/*.c)
 SUPPORT_SRC     = $(wildcard tests/support/*.c)
 TSAN_SRC        = $(wildcard tests/tsan/*.c)
 DELAYED_SRC     = $(wildcard tests/delayed/*.c)
+WIRE_SRC        = $(wildcard tests/wire/*.c)
+UNIT_FAULTS_SRC = $(wildcard tests/unit/faults/*.c)
+ALLOC_SRC       = tests/faults/alloc.c
+FUZZ_TARGETS    = parser router options
 
 # What is compiled without Python's headers, and what with them.
 PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) $(TRACE_COST_SRC) \
-            $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) \
-            $(INTEGRATION_SRC) $(SUPPORT_SRC) $(TSAN_SRC) $(DELAYED_SRC)
+            $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) $(UNIT_FAULTS_SRC) $(INTEGRATION_SRC) \
+            $(SUPPORT_SRC) $(TSAN_SRC) $(DELAYED_SRC) $(WIRE_SRC) $(ALLOC_SRC) \
+            tests/fuzz/fuzz.c tests/fuzz/parser.c tests/fuzz/router.c
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) $(RUNG_SRC) \
-         $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC)
+         $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC) tests/fuzz/options.c
 
 # ---- This machine --------------------------------------------------------------------------------
 # Where things are is known only once they are installed. So it stands in a makefile of its own, one
 # for each choice of Python and llhttp; make remakes it by the rule below before anything else and,
 # if it has changed, starts over. Commands that compile nothing don't need it and install nothing.
 
-COMPILES_NOTHING = help deps python clean distclean format format-check docs-tables check-docs
+COMPILES_NOTHING = help deps python clean distclean format format-check docs-tables check-docs \
+                   fuzz fuzz-ci
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 GOALS := $(or $(MAKECMDGOALS),all)
 
@@ -352,10 +359,33 @@ $(BIN)/delayed/lab3: $(call py,$(LAB3_SRC))
 $(DELAYED): $(call plain,$(DELAYED_SRC)) $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) -Wl,--wrap=trace_mark_record $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
 
+# Allocations of our own objects that fail when a test says so (tests/faults/alloc.h).
+ALLOC_WRAP = $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc strdup)
+
+$(BIN)/unit_faults: $(call plain,$(UNIT_FAULTS_SRC) $(ALLOC_SRC) $(WIRE_SRC) $(SUPPORT_SRC)) \
+                    $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
+	$(LINK) $(ALLOC_WRAP) $(HTTP_LIBS) $(CRITERION_LIBS)
+
+# The labs, in the same way.
+FAULTY_LABS = $(LABS:%=$(BIN)/faulty/%)
+$(BIN)/faulty/lab1: $(call py,$(LAB1_SRC))
+$(BIN)/faulty/lab2: $(call py,$(LAB2_SRC))
+$(BIN)/faulty/lab3: $(call py,$(LAB3_SRC))
+$(FAULTY_LABS): $(call plain,$(ALLOC_SRC)) $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
+	$(LINK) $(ALLOC_WRAP) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
+
 $(BIN)/completions_stress: $(call plain,$(TSAN_SRC)) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(HTTP_LIBS)
 
-TESTS = $(if $(UNIT_TRACE_SRC),unit_trace) $(if $(UNIT_HTTP_SRC),unit_http) \
+# Only in the build that `make fuzz` chooses.
+$(BIN)/fuzz_parser: $(call plain,tests/fuzz/parser.c tests/fuzz/fuzz.c $(WIRE_SRC))
+$(BIN)/fuzz_router: $(call plain,tests/fuzz/router.c tests/fuzz/fuzz.c)
+$(BIN)/fuzz_options: $(call py,tests/fuzz/options.c common/lab/options.c) \
+                     $(call plain,tests/fuzz/fuzz.c)
+$(FUZZ_TARGETS:%=$(BIN)/fuzz_%): $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
+	$(LINK) -fsanitize=fuzzer $(POPT_LIBS) $(HTTP_LIBS)
+
+TESTS = $(if $(UNIT_TRACE_SRC),unit_trace) $(if $(UNIT_HTTP_SRC),unit_http) unit_faults \
         $(if $(UNIT_BRIDGE_SRC),unit_bridge) $(if $(UNIT_LAB_SRC),unit_lab) \
         $(if $(INTEGRATION_SRC),integration)
 
@@ -376,13 +406,13 @@ lab1 lab2 lab3: %: $(BIN)/% ## build one lab and leave it as ./lab1, ./lab2, ./l
 	@cmp -s $< $@ || { cp $< $@.tmp && mv -f $@.tmp $@; }
 
 # What tests start.
-STARTED = $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%) $(DELAYED)
+STARTED = $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%) $(DELAYED) $(FAULTY_LABS)
 
 test: $(STARTED) $(TESTS:%=$(BIN)/%) ## build and run all tests
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' PYTHON='$(PYTHON)' tools/run_tests $(TESTS:%=$(BIN)/%) \
 	    $(wildcard tests/python)
 
-unit_trace unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(STARTED)
+unit_trace unit_http unit_faults unit_bridge unit_lab integration: %: $(BIN)/% $(STARTED)
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' tools/run_tests $<
 
 # The tests' own program stays as it is; what it starts is instrumented, and the Python in it too.
@@ -395,6 +425,26 @@ test-tsan: $(BIN)/integration ## look for data races: labs and a Python built wi
 run-tsan: $(LABS:%=$(BIN)/%) $(BIN)/completions_stress
 	@tools/test_tsan '$(TESTS_OF_TSAN)' '$(BIN)' \
 	    '$(PYTHON_CONFIG:%/bin/python3.13t-config=%)/lib/tsan.supp'
+
+# clang's libFuzzer, with sanitizers: its objects are a variant of their own.
+FUZZ_BUILD = $(MAKE) --no-print-directory CC='$(FUZZ_CC)' CFLAGS='-O2 -g' \
+             SAN=fuzzer-no-link,address,undefined
+FUZZ_CC ?= $(or $(shell command -v clang),clang-14)
+fuzz: ## fuzz TARGET=parser, router or options for SECONDS=60; without TARGET: says how
+ifeq ($(TARGET),)
+	@tools/fuzz --help
+else
+	@$(if $(call on,$(DEPS)),tools/deps.sh --fuzz)
+	+@$(FUZZ_BUILD) FUZZ='$(TARGET)' run-fuzz
+endif
+
+fuzz-ci: ## fuzz each target for half a minute, with a seed that is always the same
+	@$(if $(call on,$(DEPS)),tools/deps.sh --fuzz)
+	+@$(FUZZ_BUILD) FUZZ='$(FUZZ_TARGETS)' FUZZ_FLAGS=--ci SECONDS='$(or $(SECONDS),30)' run-fuzz
+
+run-fuzz: $(FUZZ:%=$(BIN)/fuzz_%)
+	@$(foreach target,$(FUZZ),tools/fuzz $(FUZZ_FLAGS) $(BIN)/fuzz_$(target) \
+	    '$(or $(SECONDS),60)' $(INPUT) &&) true
 
 # What is measured is never the instrumented build.
 MEASURING = reproduce interpreters breakdown measure ladder ladder-offline bench-peers trace-cost
@@ -459,7 +509,7 @@ python: ## build the interpreter that PY names, if it isn't there yet
 	@tools/python.sh $(PY)
 
 C_FILES = $(sort $(shell find $(filter-out build/,$(wildcard */)) -name '*.[ch]'))
-SCRIPTS = .ci/run tools/apt.sh tools/config_mk tools/deps.sh tools/python.sh tools/run_tests \
+SCRIPTS = .ci/run tools/apt.sh tools/config_mk tools/deps.sh tools/fuzz tools/python.sh tools/run_tests \
           tools/test_tsan
 
 format: ## lay out all C files as .clang-format says
@@ -515,9 +565,9 @@ help: ## this list
 	@echo
 	@sed -n 's/^## /  /p' Makefile
 
-.PHONY: all test test-tsan run-tsan $(MEASURING) measured measured-pythons \
-        programs docs-tables check-docs deps python format format-check lint clean \
-        distclean help FORCE $(LABS) unit_trace unit_http unit_bridge unit_lab integration
+.PHONY: all test test-tsan run-tsan fuzz fuzz-ci run-fuzz $(MEASURING) measured measured-pythons \
+        programs docs-tables check-docs deps python format format-check lint clean distclean help \
+        FORCE $(LABS) unit_trace unit_http unit_faults unit_bridge unit_lab integration
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules

@@ -50,7 +50,7 @@ void http_conn_accept(http_server_t *server)
     http_conn_t *conn = calloc(1, sizeof *conn + peer);
 
     if (conn == NULL) {
-        server->accept_paused = true; /* until another connection closes */
+        server->accept_paused = true; /* until another connection closes, or the next tick */
         return;
     }
     uv_tcp_init(server->loop, &conn->tcp);

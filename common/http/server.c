@@ -196,12 +196,19 @@ static void check_drained(http_server_t *server)
     server->events.on_drained(server->owner);
 }
 
+/* Take the connection that waits in the backlog, if there is room for it by now. */
+static void resume_accept(http_server_t *server)
+{
+    if (!server->accept_paused || server->draining ||
+        server->conn_count >= server->options.max_connections)
+        return;
+    server->accept_paused = false;
+    http_conn_accept(server);
+}
+
 void http_server_conn_closed(http_server_t *server)
 {
-    if (server->accept_paused && !server->draining) {
-        server->accept_paused = false;
-        http_conn_accept(server);
-    }
+    resume_accept(server);
     check_drained(server);
 }
 
@@ -337,6 +344,7 @@ static void on_tick(uv_timer_t *timer)
 
     for (http_conn_t *conn = server->conns; conn != NULL; conn = conn->next)
         http_conn_check_time(conn, now);
+    resume_accept(server); /* there was no memory for it, and maybe there is no other to close */
 }
 
 void http_server_drain(http_server_t *server, uint32_t timeout_ms)
