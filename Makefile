@@ -61,6 +61,7 @@ HTTP_SRC = \
     common/http/answers.c \
     common/http/conn.c \
     common/http/finished.c \
+    common/http/head.c \
     common/http/output.c \
     common/http/parser.c \
     common/http/request.c \

@@ -4,6 +4,7 @@
  *   server.c   listens, runs the turn, keeps the coarse timer, drains
  *   conn.c     one connection: its states, reading, pausing, time-outs, its end
  *   parser.c   llhttp's callbacks: bytes -> http_request_t
+ *   head.c     what a complete head says: may it be served, and by whom
  *   answers.c  what the server itself answers: 404, 405, OPTIONS, errors, 503, 504
  *   output.c   responses -> bytes, one write per connection and turn
  *   finished.c how each request ended: counted, and said to whoever keeps books
@@ -163,7 +164,8 @@ struct http_conn {
     http_output_t  *output;  /* a write under way */
     http_stash_t   *stash;
     uint32_t        since_ms;         /* start of what it is doing now: idling, a head, a body */
-    uint32_t        ignored_bytes;    /* of `parsing`: chunk extensions and trailers */
+    uint32_t        passed_bytes;     /* of `parsing`: its fields in earlier reads; then chunk
+                                         extensions and trailers */
     uint16_t        in_flight;        /* length of the pipeline */
     uint8_t         state;            /* http_conn_state_t */
     bool            dirty : 1;        /* in server->dirty */
@@ -173,6 +175,8 @@ struct http_conn {
     bool            used : 1;         /* it has sent a request */
     bool            head_done : 1;    /* of `parsing` */
     bool            in_value : 1;     /* of `parsing`: llhttp's last span was a field value */
+    bool            blank_last : 1;   /* the input ended with a blank, before a target */
+    bool            protocol_due : 1; /* it ended with the blank behind a target */
     bool            barrier : 1;      /* the pipeline's tail waits until it is alone */
     bool            continue_due : 1; /* "100 Continue" once the pipeline is empty */
     char            peer[];           /* with on_finished: the client's address, terminated */
@@ -206,7 +210,13 @@ struct http_server {
     http_request_list_t ready;
     unsigned            in_flight; /* requests with a handler */
 
-    int    parse_status; /* of the parser callback that failed: 400, 413, ... */
+    int         parse_status; /* of the parser callback that failed: 400, 413, ... */
+    const char *feed;         /* what is being parsed, and its end */
+    const char *feed_end;
+    uintptr_t   fields_from;    /* where its fields begin, as if all of them lay in one piece */
+    size_t      valid_host_len; /* the last Host that was valid; at first the empty one */
+    char        valid_host[64];
+
     time_t date_second;  /* what `head_200` says */
     char   head_200[64]; /* "HTTP/1.1 200 OK\r\nDate: ...\r\n" */
     size_t head_200_len;
@@ -251,6 +261,12 @@ bool http_conn_can_take(const http_conn_t *conn); /* another request */
 void http_parser_init(http_conn_t *conn);
 /* Feed bytes; returns how many were used. Sets *status to an error's status code, or 0. */
 size_t http_parser_feed(http_conn_t *conn, const char *data, size_t len, int *status);
+
+/*
+ * head.c: check what llhttp has let through of the head of `req`, which is complete, and find the
+ * route. Returns 0, or the status that refuses the request.
+ */
+int http_head_check(http_conn_t *conn, http_request_t *req);
 
 /* answers.c: each answers `req`, which is in its connection's pipeline, and borrows it */
 void http_answer_status(http_request_t *req, int status); /* the server's own words for it */
