@@ -118,13 +118,14 @@ UNIT_HTTP_SRC   = $(wildcard tests/unit/http/*.c tests/unit/log/*.c)
 UNIT_BRIDGE_SRC = $(wildcard tests/unit/bridge/*.c)
 UNIT_LAB_SRC    = $(wildcard tests/unit/lab/*.c)
 INTEGRATION_SRC = $(wildcard tests/integration/*.c)
+CONFORMANCE_SRC = $(wildcard tests/conformance/*.c)
 SUPPORT_SRC     = $(wildcard tests/support/*.c)
 TSAN_SRC        = $(wildcard tests/tsan/*.c)
 
 # What is compiled without Python's headers, and what with them.
 PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) \
             $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) \
-            $(INTEGRATION_SRC) $(SUPPORT_SRC) $(TSAN_SRC)
+            $(INTEGRATION_SRC) $(CONFORMANCE_SRC) $(SUPPORT_SRC) $(TSAN_SRC)
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) $(RUNG_SRC) \
          $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC)
 
@@ -339,12 +340,15 @@ $(BIN)/unit_lab: $(call py,$(UNIT_LAB_SRC)) $(call plain,$(SUPPORT_SRC)) \
 $(BIN)/integration: $(call plain,$(INTEGRATION_SRC) $(SUPPORT_SRC))
 	$(LINK) $(CRITERION_LIBS)
 
+$(BIN)/conformance: $(call plain,$(CONFORMANCE_SRC) $(SUPPORT_SRC))
+	$(LINK) $(CRITERION_LIBS)
+
 $(BIN)/completions_stress: $(call plain,$(TSAN_SRC)) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(HTTP_LIBS)
 
 TESTS = $(if $(UNIT_TRACE_SRC),unit_trace) $(if $(UNIT_HTTP_SRC),unit_http) \
         $(if $(UNIT_BRIDGE_SRC),unit_bridge) $(if $(UNIT_LAB_SRC),unit_lab) \
-        $(if $(INTEGRATION_SRC),integration)
+        $(if $(INTEGRATION_SRC),integration) $(if $(CONFORMANCE_SRC),conformance)
 
 # How the programs in a folder were built, for whoever stores figures about them.
 $(BIN)/build.json: $(EMBED)/flags
@@ -366,9 +370,13 @@ test: $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%) $(TESTS:%=$(BIN)/%) ## build and ru
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' PYTHON='$(PYTHON)' tools/run_tests $(TESTS:%=$(BIN)/%) \
 	    $(wildcard tests/python)
 
-unit_trace unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%) \
+unit_trace unit_http unit_bridge unit_lab integration conformance: %: $(BIN)/% $(LABS:%=$(BIN)/%) \
         $(RUNGS:%=$(BIN)/%)
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' tools/run_tests $<
+
+conformance-table: $(BIN)/conformance ## write tests/CONFORMANCE.md from the cases in tests/conformance
+	@CONFORMANCE_WRITE=1 TEST_FILTER='conformance/the_table_agrees_with_the_cases' \
+	    tools/run_tests $<
 
 # The tests' own program stays as it is; what it starts is instrumented, and the Python in it too.
 ifneq ($(and $(VARIANT),$(filter test-tsan,$(GOALS))),)
@@ -496,7 +504,8 @@ help: ## this list
 
 .PHONY: all test test-tsan run-tsan $(MEASURING) measured measured-pythons \
         programs docs-tables check-docs deps python format format-check lint clean \
-        distclean help FORCE $(LABS) unit_trace unit_http unit_bridge unit_lab integration
+        distclean help FORCE $(LABS) unit_trace unit_http unit_bridge unit_lab integration \
+        conformance conformance-table
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
