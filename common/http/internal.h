@@ -28,8 +28,11 @@ enum {
     HTTP_HEAD_MAX = 512,          /* bytes of a response head without its own fields */
     HTTP_FIELDS_MAX = 32 * 1024,  /* bytes of a response's own header fields */
     HTTP_STREAM_HIGH = 64 * 1024, /* a stream refuses writes beyond this many unsent bytes */
+    HTTP_QUEUED_MAX = 256 * 1024, /* bytes of answers that wait for their turn: beyond it no further
+                                     request of the connection is taken */
     HTTP_LINGER_MS = 2000,        /* how long a closed connection waits for the client's EOF */
     HTTP_POOL_MAX = 1024,         /* idle request structs kept for reuse */
+    HTTP_SPARE_FDS = 16,          /* descriptors left to others: beyond it nobody is accepted */
 };
 
 /* ---- Objects --------------------------------------------------------------------------------- */
@@ -91,6 +94,12 @@ struct http_response {
 static inline bool http_status_has_no_content(int status)
 {
     return status == 204 || status == 304;
+}
+
+/* What a response takes up while it waits. */
+static inline size_t http_response_size(const http_response_t *resp)
+{
+    return resp == NULL ? 0 : resp->body_len + resp->fields_len;
 }
 
 static inline const char *http_response_body(const http_response_t *resp)
@@ -166,6 +175,7 @@ struct http_conn {
     uint32_t        since_ms;         /* start of what it is doing now: idling, a head, a body */
     uint32_t        passed_bytes;     /* of `parsing`: its fields in earlier reads; then chunk
                                          extensions and trailers */
+    size_t          queued_bytes;     /* of the pipeline's answers that are ready; not of streams */
     uint16_t        in_flight;        /* length of the pipeline */
     uint8_t         state;            /* http_conn_state_t */
     bool            dirty : 1;        /* in server->dirty */
@@ -202,7 +212,9 @@ struct http_server {
     int          port;
     unsigned     handles_open; /* while closing */
     bool         listening, draining, drained;
-    bool         accept_paused; /* a connection waits in the backlog for room */
+    bool         accept_paused; /* a connection waits in the backlog for room or descriptors */
+    bool         fds_scarce;    /* the last one accepted has reached the spare descriptors */
+    unsigned     fd_limit;      /* of this process, less the spare ones */
 
     http_conn_t        *conns;
     unsigned            conn_count;
@@ -234,6 +246,7 @@ static inline uint32_t http_now(const http_server_t *server)
 
 /* server.c */
 void http_server_conn_closed(http_server_t *server); /* a connection's memory is about to go */
+void http_server_watch_fds(http_server_t *server, const uv_tcp_t *accepted); /* are they scarce? */
 void http_server_dispatch(http_server_t *server, http_request_t *req); /* complete, its turn */
 /*
  * A handler gives the travelling reference back: to the connection, or to nobody if that is gone.
@@ -252,6 +265,8 @@ void http_conn_finish(http_conn_t *conn);  /* no further requests */
 void http_conn_gone(http_conn_t *conn);    /* the client has left: abandon everything, close */
 void http_conn_cut_off(http_conn_t *conn); /* the drain time-out: likewise, counted as cut off */
 void http_conn_pop(http_conn_t *conn);     /* the oldest request is written */
+/* The answer to `req`, of this connection, is ready: it waits for its turn. Takes `resp`. */
+void http_conn_queue(http_conn_t *conn, http_request_t *req, http_response_t *resp);
 void http_conn_check_time(http_conn_t *conn, uint32_t now);
 void http_conn_push(http_conn_t    *conn,
                     http_request_t *req);         /* onto the pipeline; takes a reference */
