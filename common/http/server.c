@@ -128,6 +128,16 @@ static int bound_port(const uv_tcp_t *tcp)
                                                : ((struct sockaddr_in *)&address)->sin_port);
 }
 
+/* Descriptors may be opened up to this number before they are scarce. */
+static unsigned fd_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
+        return INT_MAX;
+    return limit.rlim_cur <= HTTP_SPARE_FDS ? 0 : (unsigned)limit.rlim_cur - HTTP_SPARE_FDS;
+}
+
 int http_server_listen(http_server_t *server, const char *host, int port, bool reuse_port)
 {
     struct sockaddr_storage address;
@@ -206,15 +216,6 @@ static bool fds_scarce(http_server_t *server)
         close(lowest);
     server->fds_scarce = lowest < 0 || (unsigned)lowest >= server->fd_limit;
     return server->fds_scarce;
-}
-
-static unsigned fd_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
-        return INT_MAX;
-    return limit.rlim_cur <= HTTP_SPARE_FDS ? 0 : (unsigned)limit.rlim_cur - HTTP_SPARE_FDS;
 }
 
 static bool may_accept(http_server_t *server)
