@@ -62,6 +62,7 @@ HTTP_SRC = \
     common/http/answers.c \
     common/http/conn.c \
     common/http/finished.c \
+    common/http/head.c \
     common/http/output.c \
     common/http/parser.c \
     common/http/request.c \
@@ -120,6 +121,7 @@ UNIT_HTTP_SRC   = $(wildcard tests/unit/http/*.c tests/unit/log/*.c)
 UNIT_BRIDGE_SRC = $(wildcard tests/unit/bridge/*.c)
 UNIT_LAB_SRC    = $(wildcard tests/unit/lab/*.c)
 INTEGRATION_SRC = $(wildcard tests/integration/*.c)
+CONFORMANCE_SRC = $(wildcard tests/conformance/*.c)
 SUPPORT_SRC     = $(wildcard tests/support/*.c)
 TSAN_SRC        = $(wildcard tests/tsan/*.c)
 DELAYED_SRC     = $(wildcard tests/delayed/*.c)
@@ -131,7 +133,7 @@ FUZZ_TARGETS    = parser router options
 # What is compiled without Python's headers, and what with them.
 PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) $(TRACE_COST_SRC) \
             $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) $(UNIT_FAULTS_SRC) $(INTEGRATION_SRC) \
-            $(SUPPORT_SRC) $(TSAN_SRC) $(DELAYED_SRC) $(WIRE_SRC) $(ALLOC_SRC) \
+            $(CONFORMANCE_SRC) $(SUPPORT_SRC) $(TSAN_SRC) $(DELAYED_SRC) $(WIRE_SRC) $(ALLOC_SRC) \
             tests/fuzz/fuzz.c tests/fuzz/parser.c tests/fuzz/router.c
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) $(RUNG_SRC) \
          $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC) tests/fuzz/options.c
@@ -374,6 +376,9 @@ $(BIN)/faulty/lab3: $(call py,$(LAB3_SRC))
 $(FAULTY_LABS): $(call plain,$(ALLOC_SRC)) $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(ALLOC_WRAP) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
 
+$(BIN)/conformance: $(call plain,$(CONFORMANCE_SRC) $(SUPPORT_SRC))
+	$(LINK) $(CRITERION_LIBS)
+
 $(BIN)/completions_stress: $(call plain,$(TSAN_SRC)) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(HTTP_LIBS)
 
@@ -387,7 +392,7 @@ $(FUZZ_TARGETS:%=$(BIN)/fuzz_%): $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 
 TESTS = $(if $(UNIT_TRACE_SRC),unit_trace) $(if $(UNIT_HTTP_SRC),unit_http) unit_faults \
         $(if $(UNIT_BRIDGE_SRC),unit_bridge) $(if $(UNIT_LAB_SRC),unit_lab) \
-        $(if $(INTEGRATION_SRC),integration)
+        $(if $(INTEGRATION_SRC),integration) $(if $(CONFORMANCE_SRC),conformance)
 
 # How the programs in a folder were built, for whoever stores figures about them.
 $(BIN)/build.json: $(EMBED)/flags
@@ -412,8 +417,12 @@ test: $(STARTED) $(TESTS:%=$(BIN)/%) ## build and run all tests
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' PYTHON='$(PYTHON)' tools/run_tests $(TESTS:%=$(BIN)/%) \
 	    $(wildcard tests/python)
 
-unit_trace unit_http unit_faults unit_bridge unit_lab integration: %: $(BIN)/% $(STARTED)
+unit_trace unit_http unit_faults unit_bridge unit_lab integration conformance: %: $(BIN)/% $(STARTED)
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' tools/run_tests $<
+
+conformance-table: $(BIN)/conformance ## write tests/CONFORMANCE.md from the cases in tests/conformance
+	@CONFORMANCE_WRITE=1 TEST_FILTER='conformance/the_table_agrees_with_the_cases' \
+	    tools/run_tests $<
 
 # The tests' own program stays as it is; what it starts is instrumented, and the Python in it too.
 ifneq ($(and $(VARIANT),$(filter test-tsan,$(GOALS))),)
@@ -567,7 +576,8 @@ help: ## this list
 
 .PHONY: all test test-tsan run-tsan fuzz fuzz-ci run-fuzz $(MEASURING) measured measured-pythons \
         programs docs-tables check-docs deps python format format-check lint clean distclean help \
-        FORCE $(LABS) unit_trace unit_http unit_faults unit_bridge unit_lab integration
+        FORCE $(LABS) unit_trace unit_http unit_faults unit_bridge unit_lab integration conformance \
+        conformance-table
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules

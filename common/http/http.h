@@ -206,6 +206,9 @@ http_response_t *http_response_new(int status, const char *content_type, const v
 /* A response whose body is its status in words, "404 Not Found"; 204 has none. As above. */
 http_response_t *http_response_of_status(int status);
 
+/* "503 Service Unavailable" with Retry-After: come back later. As above. */
+http_response_t *http_response_busy(void);
+
 /*
  * Add a header field. Content-Length, Transfer-Encoding, Connection and Date are the server's own.
  *

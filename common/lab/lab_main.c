@@ -214,6 +214,7 @@ static int open_lab(program_t *program)
         .completions = &program->completions,
         .workers = program->options.workers,
         .debug = program->options.debug,
+        .worker_queue = program->options.worker_queue,
     };
 
     if (lab_open(&program->lab, &context) == 0)

@@ -131,7 +131,7 @@ class GilBack(unittest.TestCase):
                 app = APP.format(at_import=at_import, in_handler=in_handler)
                 with open(self.app_path(), "w") as file:
                     file.write(app.replace('"hello"', '"Hello, World!"'))
-                command = (os.path.abspath(lab3()), "--port", "0", "--app", "culprit_app:app")
+                command = (lab_path("lab3"), "--port", "0", "--app", "culprit_app:app")
                 spec = Spec("lab3 on x", command, cwd=self.folder, free_threaded=self.free_threaded)
                 self.assertEqual(self.free_threaded, self.is_refused(spec))
 
@@ -162,7 +162,7 @@ class GilBack(unittest.TestCase):
         )
 
 
-@unittest.skipUnless(os.access(lab3(), os.X_OK), "LAB_BIN_DIR names no labs")
+@unittest.skipUnless(os.access(lab_path("lab3"), os.X_OK), "LAB_BIN_DIR names no labs")
 class ImmortalLoops(unittest.TestCase):
     """bench/apps/immortal.py writes into objects: only where it knows what they look like."""
 
