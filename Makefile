@@ -456,7 +456,8 @@ run-fuzz: $(FUZZ:%=$(BIN)/fuzz_%)
 	    '$(or $(SECONDS),60)' $(INPUT) &&) true
 
 # What is measured is never the instrumented build.
-MEASURING = reproduce interpreters breakdown measure ladder ladder-offline bench-peers trace-cost
+MEASURING = reproduce interpreters breakdown workloads measure ladder ladder-offline bench-peers \
+            trace-cost
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
@@ -484,6 +485,9 @@ interpreters: measured-pythons ## the labs with and without a GIL: PYTHONS, or a
 
 breakdown: measured-pythons ## where a request's time goes, hop by hop: PYTHONS, or all three
 	$(Q)$(PYTHON) bench/breakdown.py $(measured_in) $(quick) $(ARGS)
+
+workloads: measured ## the labs under other work than a hello: waits, computing in Python and in C
+	$(Q)$(PYTHON) bench/workloads.py --bin-dir $(BIN) $(quick) $(ARGS)
 
 measure: measured ## print each figure that the project promises, with PASS or FAIL
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)

@@ -19,7 +19,7 @@ import sys
 import tempfile
 
 from driver import cells, comparison, ladder_report, promises, reports, results, tables
-from driver import taken_apart
+from driver import taken_apart, work
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 DOCUMENTS = ("README.md", "WRITEUP.md")
@@ -34,6 +34,7 @@ COMMANDS = {
     "interpreters": "make interpreters",
     "ladder": "make ladder",
     "breakdown": "make breakdown",
+    "workloads": "make workloads",
 }
 
 
@@ -112,6 +113,10 @@ def breakdown_table(make):
     return lambda data: tables.markdown(*make(data))
 
 
+def workloads(data):
+    return paragraphs(tables.markdown(*work.table(data)), work.LEGEND, reports.disturbance(data))
+
+
 # name in a document: (kind of run, what is written)
 TABLES = {
     "reproduce": ("reproduce", reproduce),
@@ -128,6 +133,7 @@ TABLES = {
     "breakdown-lab3": ("breakdown", breakdown_of("lab3")),
     "breakdown-categories": ("breakdown", breakdown_table(taken_apart.categories)),
     "breakdown-demand": ("breakdown", breakdown_table(taken_apart.demand)),
+    "workloads": ("workloads", workloads),
     "breakdown-summary": ("breakdown", breakdown_table(taken_apart.summary)),
 }
 

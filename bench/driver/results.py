@@ -24,6 +24,7 @@ ENOUGH = {
     "ladder": (RECORD_ROUNDS, LADDER_SECONDS),
     "interpreters": (INTERPRETERS_ROUNDS, INTERPRETERS_SECONDS),
     "breakdown": (5, 4),
+    "workloads": (5, 2),
 }
 RECORDS = {
     "reproduce": "reference.json",
@@ -33,6 +34,7 @@ RECORDS = {
     "interpreters": "interpreters.json",
     "ladder": "ladder.json",
     "breakdown": "breakdown.json",
+    "workloads": "workloads.json",
 }
 ORIENTATIONS = {
     "reproduce": "latest.json",
@@ -42,6 +44,7 @@ ORIENTATIONS = {
     "interpreters": "latest-interpreters.json",
     "ladder": "latest-ladder.json",
     "breakdown": "latest-breakdown.json",
+    "workloads": "latest-workloads.json",
 }
 
 

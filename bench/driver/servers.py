@@ -35,6 +35,7 @@ class Spec:
     path: str = "/"
     cwd: str = None
     files: dict = field(default_factory=dict)  # file name: text
+    answer: bytes = ANSWER  # what it has to answer on `path`
     free_threaded: bool = False  # a lab that says so: it has to stay without a GIL
 
     def announces_port(self):
@@ -148,7 +149,7 @@ class Server:
                 if time.monotonic() > deadline:
                     self._fail(f"doesn't answer {self.url} ({error})")
                 time.sleep(0.05)
-        if (status, body) != (200, ANSWER):
+        if (status, body) != (200, self.spec.answer):
             self._fail(f"answers {self.spec.path} with status {status} and {body[:60]!r}")
 
     def _get(self):
