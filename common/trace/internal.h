@@ -129,8 +129,8 @@ void lanes_start_counting(trace_t *trace);
 /* NULL if the file can't be written, which has been said. */
 trace_file_t *trace_file_open(const char *path);
 /* Keep a copy of a finished request's marks; it displaces the oldest. */
-void trace_file_keep(trace_file_t *file, const trace_record_t *record);
+void trace_file_keep(trace_file_t *self, const trace_record_t *record);
 /* Write it all and free it. Every lane is closed. */
-void trace_file_close(trace_file_t *file, const trace_t *trace);
+void trace_file_close(trace_file_t *self, const trace_t *trace);
 
 #endif

@@ -26,18 +26,18 @@ trace_lane_t *trace_lane_here(void)
 }
 
 /* Give it a place in the trace's list. returns false if there are too many */
-static bool add_to_trace(trace_lane_t *self)
+static bool add_to_trace(trace_lane_t *lane)
 {
-    trace_t *trace = self->trace;
+    trace_t *trace = lane->trace;
     bool     fits;
 
     pthread_mutex_lock(&trace->lock);
     fits = trace->lane_count < TRACE_NO_LANE;
     if (fits) {
-        self->index = (uint8_t)trace->lane_count++;
-        self->next = trace->lanes;
-        trace->lanes = self;
-        trace->no_delay |= !self->clock.has_delay;
+        lane->index = (uint8_t)trace->lane_count++;
+        lane->next = trace->lanes;
+        trace->lanes = lane;
+        trace->no_delay |= !lane->clock.has_delay;
     }
     pthread_mutex_unlock(&trace->lock);
     return fits;
@@ -45,63 +45,63 @@ static bool add_to_trace(trace_lane_t *self)
 
 trace_lane_t *trace_lane_open(trace_t *trace, const char *thread_name)
 {
-    trace_lane_t *self = trace == NULL ? NULL : calloc(1, sizeof *self);
+    trace_lane_t *lane = trace == NULL ? NULL : calloc(1, sizeof *lane);
 
-    if (self == NULL)
+    if (lane == NULL)
         return NULL;
-    self->trace = trace;
-    self->mask = trace->lane_history - 1;
-    self->history = calloc(trace->lane_history, sizeof *self->history);
-    snprintf(self->name, sizeof self->name, "%s", thread_name);
-    thread_clock_open(&self->clock);
-    thread_clock_cpu(&self->clock, &self->cpu_from_ns);
-    if (self->history == NULL || !add_to_trace(self)) {
-        thread_clock_close(&self->clock);
-        free(self->history);
-        free(self);
+    lane->trace = trace;
+    lane->mask = trace->lane_history - 1;
+    lane->history = calloc(trace->lane_history, sizeof *lane->history);
+    snprintf(lane->name, sizeof lane->name, "%s", thread_name);
+    thread_clock_open(&lane->clock);
+    thread_clock_cpu(&lane->clock, &lane->cpu_from_ns);
+    if (lane->history == NULL || !add_to_trace(lane)) {
+        thread_clock_close(&lane->clock);
+        free(lane->history);
+        free(lane);
         return NULL;
     }
-    lane_enter_at(self, LANE_NOTHING, trace_clock_ns());
-    lane_here = self;
-    return self;
+    lane_enter_at(lane, LANE_NOTHING, trace_clock_ns());
+    lane_here = lane;
+    return lane;
 }
 
-void trace_lane_close(trace_lane_t *self)
+void trace_lane_close(trace_lane_t *lane)
 {
     uint64_t cpu_ns;
 
-    if (self == NULL)
+    if (lane == NULL)
         return;
-    if (!thread_clock_cpu(&self->clock, &cpu_ns))
+    if (!thread_clock_cpu(&lane->clock, &cpu_ns))
         cpu_ns = 0;
-    pthread_mutex_lock(&self->trace->lock);
-    self->cpu_to_ns = cpu_ns;
-    self->closed = true;
-    self->closed_ns = trace_clock_ns();
-    pthread_mutex_unlock(&self->trace->lock);
-    thread_clock_close(&self->clock);
-    if (lane_here == self)
+    pthread_mutex_lock(&lane->trace->lock);
+    lane->cpu_to_ns = cpu_ns;
+    lane->closed = true;
+    lane->closed_ns = trace_clock_ns();
+    pthread_mutex_unlock(&lane->trace->lock);
+    thread_clock_close(&lane->clock);
+    if (lane_here == lane)
         lane_here = NULL;
 }
 
 /* Under the trace's lock, so that the thread can't end in between. */
-static bool cpu_now(const trace_lane_t *self, uint64_t *cpu_ns)
+static bool cpu_now(const trace_lane_t *lane, uint64_t *cpu_ns)
 {
-    if (!self->closed)
-        return thread_clock_cpu(&self->clock, cpu_ns);
-    *cpu_ns = self->cpu_to_ns;
-    return self->clock.has_cpu;
+    if (!lane->closed)
+        return thread_clock_cpu(&lane->clock, cpu_ns);
+    *cpu_ns = lane->cpu_to_ns;
+    return lane->clock.has_cpu;
 }
 
-bool lane_cpu_ns(trace_lane_t *self, uint64_t *cpu_ns)
+bool lane_cpu_ns(trace_lane_t *lane, uint64_t *cpu_ns)
 {
     bool known;
 
-    pthread_mutex_lock(&self->trace->lock);
-    known = cpu_now(self, cpu_ns);
+    pthread_mutex_lock(&lane->trace->lock);
+    known = cpu_now(lane, cpu_ns);
     if (known)
-        *cpu_ns -= self->cpu_from_ns;
-    pthread_mutex_unlock(&self->trace->lock);
+        *cpu_ns -= lane->cpu_from_ns;
+    pthread_mutex_unlock(&lane->trace->lock);
     return known;
 }
 
@@ -118,13 +118,13 @@ void lanes_start_counting(trace_t *trace)
 
 /* ---- History --------------------------------------------------------------------------------- */
 
-void lane_enter_at(trace_lane_t *self, uint32_t doing, uint64_t now_ns)
+void lane_enter_at(trace_lane_t *lane, uint32_t doing, uint64_t now_ns)
 {
-    self->history[self->entries++ & self->mask] = (lane_entry_t){now_ns, doing};
-    self->doing = doing;
+    lane->history[lane->entries++ & lane->mask] = (lane_entry_t){now_ns, doing};
+    lane->doing = doing;
 }
 
-void trace_lane_enter(trace_lane_t *self, trace_state_t state)
+void trace_lane_enter(trace_lane_t *lane, trace_state_t state)
 {
     static const uint32_t doing[] = {
         [TRACE_POLLING] = LANE_POLLING,
@@ -132,8 +132,8 @@ void trace_lane_enter(trace_lane_t *self, trace_state_t state)
         [TRACE_RUNNING] = LANE_NOTHING,
     };
 
-    if (self->doing != doing[state])
-        lane_enter_at(self, doing[state], trace_clock_ns());
+    if (lane->doing != doing[state])
+        lane_enter_at(lane, doing[state], trace_clock_ns());
 }
 
 /* ---- What a gap was spent on ----------------------------------------------------------------- */
@@ -186,12 +186,12 @@ static void add(walk_t *walk, uint32_t doing, uint64_t ns)
 }
 
 /* The number of the entry in force at `at_ns`, or of the oldest one that is still there. */
-static uint64_t find_entry(const trace_lane_t *self, uint64_t at_ns)
+static uint64_t find_entry(const trace_lane_t *lane, uint64_t at_ns)
 {
-    uint64_t oldest = self->entries > self->mask + 1 ? self->entries - self->mask - 1 : 0;
-    uint64_t i = self->entries - 1;
+    uint64_t oldest = lane->entries > lane->mask + 1 ? lane->entries - lane->mask - 1 : 0;
+    uint64_t i = lane->entries - 1;
 
-    while (i > oldest && self->history[i & self->mask].at_ns > at_ns)
+    while (i > oldest && lane->history[i & lane->mask].at_ns > at_ns)
         i--;
     return i;
 }

@@ -33,7 +33,7 @@ const char *trace_hop_name(trace_hop_t hop, bool with_workers)
 }
 
 /* What the clocks cost here: every mark's, and a sampled one's. */
-static void measure_cost(trace_t *self)
+static void measure_cost(trace_t *trace)
 {
     enum { ROUNDS = 200 };
     thread_clock_t clock;
@@ -48,122 +48,122 @@ static void measure_cost(trace_t *self)
     for (int i = 0; i < ROUNDS; i++)
         thread_clock_read(&clock, &times);
     end = trace_clock_ns();
-    self->mark_cost_ns = (double)(middle - start) / ROUNDS;
-    self->sample_cost_ns = (double)(end - middle) / ROUNDS;
-    self->no_delay = !clock.has_delay;
+    trace->mark_cost_ns = (double)(middle - start) / ROUNDS;
+    trace->sample_cost_ns = (double)(end - middle) / ROUNDS;
+    trace->no_delay = !clock.has_delay;
     thread_clock_close(&clock);
 }
 
 int trace_open(trace_t **out, const trace_options_t *options)
 {
-    trace_t *self = calloc(1, sizeof *self);
+    trace_t *trace = calloc(1, sizeof *trace);
     int      err;
 
-    if (self == NULL)
+    if (trace == NULL)
         return -ENOMEM;
-    err = pthread_mutex_init(&self->lock, NULL);
+    err = pthread_mutex_init(&trace->lock, NULL);
     if (err != 0) {
-        free(self);
+        free(trace);
         return -err;
     }
-    self->sample_every = options->sample_every != 0 ? options->sample_every
-                         : options->with_workers    ? SAMPLE_EVERY_WITH_WORKERS
-                                                    : SAMPLE_EVERY;
-    self->with_workers = options->with_workers;
+    trace->sample_every = options->sample_every != 0 ? options->sample_every
+                          : options->with_workers    ? SAMPLE_EVERY_WITH_WORKERS
+                                                     : SAMPLE_EVERY;
+    trace->with_workers = options->with_workers;
     if (options->file != NULL)
-        self->file = trace_file_open(options->file);
-    self->lane_history = self->file == NULL ? LANE_HISTORY : LANE_HISTORY_FOR_FILE;
-    self->opened_ns = trace_clock_ns();
-    measure_cost(self);
-    *out = self;
+        trace->file = trace_file_open(options->file);
+    trace->lane_history = trace->file == NULL ? LANE_HISTORY : LANE_HISTORY_FOR_FILE;
+    trace->opened_ns = trace_clock_ns();
+    measure_cost(trace);
+    *out = trace;
     return 0;
 }
 
-static void free_lanes(trace_t *self)
+static void free_lanes(trace_t *trace)
 {
     trace_lane_t *next;
 
-    for (trace_lane_t *lane = self->lanes; lane != NULL; lane = next) {
+    for (trace_lane_t *lane = trace->lanes; lane != NULL; lane = next) {
         next = lane->next;
         free(lane->history);
         free(lane);
     }
 }
 
-void trace_close(trace_t *self)
+void trace_close(trace_t *trace)
 {
     record_slab_t *next;
 
-    if (self == NULL)
+    if (trace == NULL)
         return;
-    if (self->file != NULL)
-        trace_file_close(self->file, self);
-    free_lanes(self);
-    for (record_slab_t *slab = self->slabs; slab != NULL; slab = next) {
+    if (trace->file != NULL)
+        trace_file_close(trace->file, trace);
+    free_lanes(trace);
+    for (record_slab_t *slab = trace->slabs; slab != NULL; slab = next) {
         next = slab->next;
         free(slab);
     }
     for (int from = 0; from < TRACE_HOPS; from++)
         for (int to = 0; to < TRACE_HOPS; to++)
-            free(self->gaps[from][to]);
-    pthread_mutex_destroy(&self->lock);
-    free(self);
+            free(trace->gaps[from][to]);
+    pthread_mutex_destroy(&trace->lock);
+    free(trace);
 }
 
 /* ---- Records --------------------------------------------------------------------------------- */
 
 /* The pool is empty: what other threads have dropped goes back into it, else a new slab. */
-static void refill(trace_t *self)
+static void refill(trace_t *trace)
 {
     record_slab_t *slab;
 
-    pthread_mutex_lock(&self->lock);
-    self->free_records = self->dropped_records;
-    self->dropped_records = NULL;
-    pthread_mutex_unlock(&self->lock);
-    if (self->free_records != NULL)
+    pthread_mutex_lock(&trace->lock);
+    trace->free_records = trace->dropped_records;
+    trace->dropped_records = NULL;
+    pthread_mutex_unlock(&trace->lock);
+    if (trace->free_records != NULL)
         return;
     slab = calloc(1, sizeof *slab);
     if (slab == NULL)
         return;
-    slab->next = self->slabs;
-    self->slabs = slab;
+    slab->next = trace->slabs;
+    trace->slabs = slab;
     for (int i = 0; i < RECORDS_A_SLAB; i++) {
-        slab->records[i].next = self->free_records;
-        self->free_records = &slab->records[i];
+        slab->records[i].next = trace->free_records;
+        trace->free_records = &slab->records[i];
     }
 }
 
-trace_record_t *trace_begin(trace_t *self)
+trace_record_t *trace_begin(trace_t *trace)
 {
     trace_record_t *record;
 
-    if (self->free_records == NULL)
-        refill(self);
-    record = self->free_records;
+    if (trace->free_records == NULL)
+        refill(trace);
+    record = trace->free_records;
     if (record == NULL)
         return NULL;
-    self->free_records = record->next;
-    if (self->first_ns == 0) {
-        self->first_ns = trace_clock_ns();
-        lanes_start_counting(self);
+    trace->free_records = record->next;
+    if (trace->first_ns == 0) {
+        trace->first_ns = trace_clock_ns();
+        lanes_start_counting(trace);
     }
     memset(record->at_ns, 0, sizeof record->at_ns);
-    record->id = self->last_id == (uint32_t)LANE_LAST_ID ? 1 : self->last_id + 1;
-    self->last_id = record->id;
-    if (self->until_sample == 0)
-        self->until_sample = self->sample_every;
-    record->sampled = --self->until_sample == 0;
+    record->id = trace->last_id == (uint32_t)LANE_LAST_ID ? 1 : trace->last_id + 1;
+    trace->last_id = record->id;
+    if (trace->until_sample == 0)
+        trace->until_sample = trace->sample_every;
+    record->sampled = --trace->until_sample == 0;
     return record;
 }
 
-void trace_drop(trace_t *self, trace_record_t *record)
+void trace_drop(trace_t *trace, trace_record_t *record)
 {
-    pthread_mutex_lock(&self->lock);
-    record->next = self->dropped_records;
-    self->dropped_records = record;
-    self->dropped++;
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_lock(&trace->lock);
+    record->next = trace->dropped_records;
+    trace->dropped_records = record;
+    trace->dropped++;
+    pthread_mutex_unlock(&trace->lock);
 }
 
 /* ---- Counting -------------------------------------------------------------------------------- */
@@ -190,26 +190,26 @@ static void add_split(trace_gap_t *gap, const trace_record_t *record, int from, 
     gap->split.suspended += split->suspended;
 }
 
-static void count_gap(trace_t *self, const trace_record_t *record, int from, int to)
+static void count_gap(trace_t *trace, const trace_record_t *record, int from, int to)
 {
-    trace_gap_t *gap = self->gaps[from][to];
+    trace_gap_t *gap = trace->gaps[from][to];
 
     if (gap == NULL) {
-        gap = self->gaps[from][to] = calloc(1, sizeof *gap);
+        gap = trace->gaps[from][to] = calloc(1, sizeof *gap);
         if (gap == NULL) {
-            self->lost_gaps++;
+            trace->lost_gaps++;
             return;
         }
     }
     histogram_add(&gap->all, record_gap_ns(record, from, to));
     if (record->sampled) {
         add_split(gap, record, from, to);
-        self->sampled_gaps_ns += record_gap_ns(record, from, to);
-        self->sampled_own_ns += record->own_ns[from];
+        trace->sampled_gaps_ns += record_gap_ns(record, from, to);
+        trace->sampled_own_ns += record->own_ns[from];
     }
 }
 
-void trace_finish(trace_t *self, trace_record_t *record, uint64_t end_to_end_ns)
+void trace_finish(trace_t *trace, trace_record_t *record, uint64_t end_to_end_ns)
 {
     int from = -1;
 
@@ -217,18 +217,18 @@ void trace_finish(trace_t *self, trace_record_t *record, uint64_t end_to_end_ns)
         if (record->at_ns[to] == 0)
             continue;
         if (from >= 0)
-            count_gap(self, record, from, to);
+            count_gap(trace, record, from, to);
         from = to;
     }
-    histogram_add(&self->end_to_end, end_to_end_ns);
-    if (from >= 0 && record->at_ns[from] > self->last_ns)
-        self->last_ns = record->at_ns[from];
+    histogram_add(&trace->end_to_end, end_to_end_ns);
+    if (from >= 0 && record->at_ns[from] > trace->last_ns)
+        trace->last_ns = record->at_ns[from];
     if (record->sampled) {
-        self->sampled++;
-        self->sampled_end_to_end_ns += end_to_end_ns;
+        trace->sampled++;
+        trace->sampled_end_to_end_ns += end_to_end_ns;
     }
-    if (self->file != NULL)
-        trace_file_keep(self->file, record);
-    record->next = self->free_records;
-    self->free_records = record;
+    if (trace->file != NULL)
+        trace_file_keep(trace->file, record);
+    record->next = trace->free_records;
+    trace->free_records = record;
 }

@@ -220,7 +220,7 @@ Test(trace, ids_start_over_before_they_look_like_states)
     trace_record_t *record;
 
     fixture_open(&f, 0, NULL);
-    f.trace->last_id = LANE_LAST_ID - 1;
+    f.trace->last_id = (uint32_t)LANE_LAST_ID - 1;
     record = trace_begin(f.trace);
     cr_expect_eq(record->id, LANE_LAST_ID);
     trace_finish(f.trace, record, 1);
@@ -230,41 +230,38 @@ Test(trace, ids_start_over_before_they_look_like_states)
     fixture_close(&f);
 }
 
-static void *drop_it(void *arg)
-{
-    trace_record_t *record = arg;
-
-    trace_drop(trace_lane_here()->trace, record);
-    return NULL;
-}
+typedef struct {
+    trace_t        *trace;
+    trace_record_t *record;
+} busy_t;
 
 /* A thread that works for a while on a lane of its own, then drops a request. */
 static void *work_and_drop(void *arg)
 {
-    fixture_t    *f = ((void **)arg)[0];
-    trace_lane_t *lane = trace_lane_open(f->trace, "busy");
+    busy_t       *busy = arg;
+    trace_lane_t *lane = trace_lane_open(busy->trace, "busy");
     uint64_t      cpu_ns = 0;
 
     while (thread_clock_cpu(&lane->clock, &cpu_ns) && cpu_ns < lane->cpu_from_ns + 5000000)
         ;
-    drop_it(((void **)arg)[1]);
+    trace_drop(busy->trace, busy->record);
     trace_lane_close(lane);
     return NULL;
 }
 
 Test(trace, a_threads_cpu_time_is_known_after_it_has_ended)
 {
-    fixture_t       f;
-    trace_record_t *record;
-    pthread_t       thread;
-    breakdown_t     breakdown;
-    gap_plan_t      plan[TRACE_HOPS];
+    fixture_t   f;
+    busy_t      busy;
+    pthread_t   thread;
+    breakdown_t breakdown;
+    gap_plan_t  plan[TRACE_HOPS];
 
     fixture_plan(plan);
     fixture_open(&f, 0, NULL);
     fixture_request(&f, plan, 0);
-    record = trace_begin(f.trace);
-    cr_assert_eq(pthread_create(&thread, NULL, work_and_drop, (void *[]){&f, record}), 0);
+    busy = (busy_t){f.trace, trace_begin(f.trace)};
+    cr_assert_eq(pthread_create(&thread, NULL, work_and_drop, &busy), 0);
     pthread_join(thread, NULL);
     cr_assert_eq(breakdown_make(&breakdown, f.trace), 0);
     cr_expect_eq(breakdown.dropped, 1);
