@@ -396,7 +396,7 @@ run-tsan: $(LABS:%=$(BIN)/%) $(BIN)/completions_stress
 	    '$(PYTHON_CONFIG:%/bin/python3.13t-config=%)/lib/tsan.supp'
 
 # What is measured is never the instrumented build.
-MEASURING = reproduce interpreters measure ladder ladder-offline bench-peers trace-cost
+MEASURING = reproduce interpreters measure ladder ladder-offline bench-peers tracing trace-cost
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
@@ -433,6 +433,9 @@ ladder: measured $(RUNGS:%=$(BIN)/%) $(BIN)/pingpong ## one layer at a time: wha
 ladder-offline: measured $(OFFLINE:%=$(BIN)/%) ## the rungs without sockets: µs and instructions per request
 	@$(if $(call on,$(DEPS)),tools/deps.sh --dev)
 	$(Q)$(PYTHON) bench/ladder_offline.py --bin-dir $(BIN) $(ARGS)
+
+tracing: measured ## what --stats costs, and whether its breakdown adds up
+	$(Q)$(PYTHON) bench/tracing.py --bin-dir $(BIN) $(ARGS)
 
 bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hypercorn, waitress
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)

@@ -41,7 +41,7 @@ void thread_clock_open(thread_clock_t *self)
     self->has_cpu = pthread_getcpuclockid(pthread_self(), &self->cpu_clock) == 0;
     snprintf(path, sizeof path, "/proc/self/task/%d/schedstat", (int)gettid());
     self->schedstat_fd = open(path, O_RDONLY | O_CLOEXEC);
-    thread_clock_own_cpu(); /* has the kernel account for a thread in its very first time slice */
+    thread_clock_cpu(self, &ignored); /* makes the kernel account for a thread's first time slice */
     self->has_delay = self->schedstat_fd >= 0 && read_schedstat(self->schedstat_fd, &ignored);
 }
 
