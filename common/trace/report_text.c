@@ -114,7 +114,7 @@ static void put_gaps(FILE *out, const breakdown_t *self, const trace_run_t *run,
     put_share(out, 1);
     fputs(" |\n", out);
     if (isfinite(outside)) {
-        fprintf(out, "%-*s%14s", NAME_WIDTH, "kernel + client (wrk's mean more)", "");
+        fprintf(out, "%-*s%14s", NAME_WIDTH, "kernel + client (wrk - server)", "");
         put_us(out, WIDTH, outside);
         fputc('\n', out);
     }
@@ -192,21 +192,20 @@ static void put_categories(FILE *out, const breakdown_t *self)
 /* Little's law: what comes in at a rate and stays for a while is so many at a time. */
 static void put_in_flight(FILE *out, const breakdown_t *self, const trace_run_t *run)
 {
-    fprintf(out, "\nIn flight at a time (requests/s x mean latency): %.0f/s x ", self->rate);
+    fprintf(out, "\nIn flight (requests/s x mean latency): %.0f/s x ", self->rate);
     put_us(out, 0, self->mean);
     fprintf(out, " us = %.1f in the server\n", self->in_flight);
     if (run->bench_rps > 0 && run->bench_mean_us > 0) {
-        fprintf(out, "%-49s%.0f/s x ",
-                "                                  wrk's figures:", run->bench_rps);
+        fprintf(out, "%39s%.0f/s x ", "by wrk's figures: ", run->bench_rps);
         put_us(out, 0, run->bench_mean_us);
         fprintf(out, " us = %.1f", run->bench_rps * run->bench_mean_us / 1e6);
         if (run->bench_connections > 0)
-            fprintf(out, ", and there were %u connections", run->bench_connections);
+            fprintf(out, "; there were %u connections", run->bench_connections);
         fputc('\n', out);
     }
-    fputs("So latency follows from the number of requests in flight and the rate; it is no "
-          "request's work.\nWhat limits the rate is the thread, or the lock, that is busy all the "
-          "time.\n",
+    fputs("Latency is what is in flight divided by the rate: it isn't one request's work. The rate "
+          "is limited\nby what is busy all the time: a thread above, the cores together, or the "
+          "GIL.\n",
           out);
 }
 
