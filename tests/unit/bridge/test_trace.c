@@ -76,7 +76,7 @@ Test(bridge_trace, is_a_coroutine_for_whoever_asks)
                  {"traced.__qualname__", "'suspends'"},
                  {"traced.cr_code is suspends.__code__", "True"},
                  {"traced.cr_frame.f_locals", "{'value': 1}"},
-                 {"outcome(getattr, traced, 'nothing')[:14]", "\"AttributeError\""},
+                 {"outcome(getattr, traced, 'nothing')[:14]", "'AttributeError'"},
                  {"traced.close()", "None"},
              }));
     expect_marked("closed before it began", false, false);

@@ -72,7 +72,7 @@ Test(http_traced, only_what_goes_to_a_handler_is_traced)
     exchange(&c,
              GET("/echo") GET("/native/echo") GET("/nowhere") GET("/only/post") GET("/status/500"),
              (int[]){200, 200, 404, 405, 500}, 5);
-    exchange(&c, "nonsense\r\n\r\n", (int[]){400}, 1);
+    exchange(&c, "nonsense\r\n\r\n", (int[]){501}, 1);
     client_close(&c);
     stop(&self, 2, 0);
 }
