@@ -19,6 +19,7 @@ import sys
 import tempfile
 
 from driver import cells, comparison, ladder_report, promises, reports, results, tables
+from driver import taken_apart
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 DOCUMENTS = ("README.md", "WRITEUP.md")
@@ -32,6 +33,7 @@ COMMANDS = {
     "peers": "make bench-peers",
     "interpreters": "make interpreters",
     "ladder": "make ladder",
+    "breakdown": "make breakdown",
 }
 
 
@@ -97,6 +99,19 @@ def ladder(data):
     )
 
 
+def breakdown_of(lab):
+    """The gaps of one lab, on the first interpreter of the run."""
+
+    def write(data):
+        return tables.markdown(*taken_apart.gaps(data, lab, taken_apart.names(data)[0]))
+
+    return write
+
+
+def breakdown_table(make):
+    return lambda data: tables.markdown(*make(data))
+
+
 # name in a document: (kind of run, what is written)
 TABLES = {
     "reproduce": ("reproduce", reproduce),
@@ -108,6 +123,12 @@ TABLES = {
     "interpreters-sharing": ("interpreters", interpreters_sharing),
     "interpreters-expected": ("interpreters", interpreters_expected),
     "ladder": ("ladder", ladder),
+    "breakdown-lab1": ("breakdown", breakdown_of("lab1")),
+    "breakdown-lab2": ("breakdown", breakdown_of("lab2")),
+    "breakdown-lab3": ("breakdown", breakdown_of("lab3")),
+    "breakdown-categories": ("breakdown", breakdown_table(taken_apart.categories)),
+    "breakdown-demand": ("breakdown", breakdown_table(taken_apart.demand)),
+    "breakdown-summary": ("breakdown", breakdown_table(taken_apart.summary)),
 }
 
 

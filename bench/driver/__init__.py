@@ -14,6 +14,7 @@
     reports.py      the tables themselves
     comparison.py   the tables of runs with several interpreters
     promises.py     the figures that the project promises, and their verdicts
+    taken_apart.py  labs that say where their requests' time goes, and the tables of that
     rungs.py        the ladder: rungs, parents, how each is started
     ladder_report.py  its tables
     pingpong.py     the floor under a hop

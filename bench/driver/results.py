@@ -23,6 +23,7 @@ INTERPRETERS_ROUNDS, INTERPRETERS_SECONDS = 6, 2
 ENOUGH = {
     "ladder": (RECORD_ROUNDS, LADDER_SECONDS),
     "interpreters": (INTERPRETERS_ROUNDS, INTERPRETERS_SECONDS),
+    "breakdown": (5, 4),
 }
 RECORDS = {
     "reproduce": "reference.json",
@@ -31,6 +32,7 @@ RECORDS = {
     "peers": "peers.json",
     "interpreters": "interpreters.json",
     "ladder": "ladder.json",
+    "breakdown": "breakdown.json",
 }
 ORIENTATIONS = {
     "reproduce": "latest.json",
@@ -39,6 +41,7 @@ ORIENTATIONS = {
     "peers": "latest-peers.json",
     "interpreters": "latest-interpreters.json",
     "ladder": "latest-ladder.json",
+    "breakdown": "latest-breakdown.json",
 }
 
 

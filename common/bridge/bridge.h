@@ -7,6 +7,33 @@
  * turn with bridge_attach() and detaches in the same function.
  *
  * References follow CPython's own words: new, borrowed, steals.
+ *
+ * What threads share, and the rule that keeps it safe. None of them counts on the GIL: without one
+ * every attached thread runs at once.
+ *
+ *   route table       read-only once a server uses it (http.h)
+ *   app               bridge_app_t is read-only once it is loaded. The looplab.App behind it is
+ *                     frozen by then: whoever adds a route or a hook gets a RuntimeError. Looking
+ *                     and adding are one critical section on the object
+ *   request           what the parser has written is read-only once the request is ready. The rest
+ *                     belongs to one owner at a time; call_soon_threadsafe() and the completion
+ *                     queue hand it over, each under a lock, so the next owner sees what the last
+ *                     one wrote. References are counted atomically (http.h)
+ *   looplab.Request   a view of that: immutable, but for a cache of parts, which is filled in a
+ *                     critical section on the object. Any number of threads may ask at once, also
+ *                     when the answer has long been sent
+ *   looplab.Response  immutable once made. A dict or list in it stays the handler's: it is encoded
+ *                     by the thread that converts the answer, so nobody may change it meanwhile
+ *   callable          immutable; asyncio calls it on the thread whose loop it was given to
+ *   completion queue  a lock (completions.h)
+ *   loop              its own thread's; the others use call_soon_threadsafe() only (loop_thread.h)
+ *   task, asyncio's   the thread of the loop that made it: created, called back, cancelled and
+ *   future            released there
+ *   concurrent.       lab 2's, between two loops: Python's own lock in it, so any thread
+ *   futures.Future
+ *   module state,     filled before the first request and read-only from then on (internal.h,
+ *   bridge_asyncio_t  bridge_asyncio_open())
+ *   the GIL's state   atomics, and a name that is written before they are (internal.h)
  */
 #ifndef LOOPLAB_BRIDGE_H
 #define LOOPLAB_BRIDGE_H
@@ -64,6 +91,9 @@ bool        bridge_gil_enabled(const bridge_t *bridge);
  * built. attached or not; any thread
  */
 void bridge_describe_python(const bridge_t *bridge, char *text, size_t size);
+
+/* Handlers that have raised, or returned what is no answer: 500s. attached or not; any thread */
+uint64_t bridge_handler_errors(const bridge_t *bridge);
 
 /* A thread state for the calling thread, left detached. thread: that one. 0 or -1 without memory */
 int  bridge_thread_open(bridge_thread_t *thread, bridge_t *bridge);

@@ -143,8 +143,14 @@ static http_response_t *convert_exception(const http_request_t *req)
         PyErr_Clear();
         return http_response_of_status(503);
     }
+    atomic_fetch_add_explicit(&bridge_route(req)->bridge->handler_errors, 1, memory_order_relaxed);
     log_request_exception(req);
     return http_response_of_status(500);
+}
+
+uint64_t bridge_handler_errors(const bridge_t *bridge)
+{
+    return atomic_load_explicit(&bridge->handler_errors, memory_order_relaxed);
 }
 
 http_response_t *bridge_response(const http_request_t *req, PyObject *value)

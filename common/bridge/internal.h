@@ -21,7 +21,10 @@
 #include "common/bridge/bridge.h"
 #include "common/bridge/compat.h"
 
-/* The module's state: one per interpreter, filled once when the module is made, then read-only. */
+/*
+ * The module's state: one per interpreter, filled once when the module is made, then read-only: any
+ * thread, attached. The functions in it keep no state of their own between calls.
+ */
 typedef struct {
     PyTypeObject *app_type; /* owned, as all of these */
     PyTypeObject *decorator_type;
@@ -51,7 +54,8 @@ struct bridge {
     char gil_turned_on_by[96]; /* the module, or "" */
 
     /* Any thread. */
-    atomic_bool gil;
+    atomic_bool          gil;
+    atomic_uint_fast64_t handler_errors; /* relaxed: statistics only */
 };
 
 /* One route of a loaded app: http_request_t.route_arg. Read-only after bridge_app_load(). */
@@ -96,7 +100,10 @@ int bridge_selector_open(PyObject *module, bridge_state_t *state);
 extern PyType_Spec bridge_app_spec, bridge_decorator_spec, bridge_request_spec,
     bridge_response_spec, bridge_callable_spec, bridge_traced_spec;
 
-/* app.c: the lists behind a looplab.App, all borrowed; freezing refuses later additions. Attached. */
+/*
+ * app.c: the lists behind a looplab.App, all borrowed. Attached. Freezing refuses later additions,
+ * from whichever thread; only from then on may the lists be read.
+ */
 PyObject *bridge_app_object_routes(PyObject *app);  /* of (method, pattern, handler) */
 PyObject *bridge_app_object_startup(PyObject *app); /* of hooks */
 PyObject *bridge_app_object_shutdown(PyObject *app);

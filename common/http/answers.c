@@ -24,16 +24,21 @@ static void add_allow(http_response_t *resp, http_request_t *req)
     http_response_add_header(resp, slice("Allow"), slice(allow));
 }
 
+http_response_t *http_response_busy(void)
+{
+    http_response_t *resp = http_response_of_status(503);
+
+    if (resp != NULL)
+        http_response_add_header(resp, slice("Retry-After"), slice("1"));
+    return resp;
+}
+
 static http_response_t *response_of(http_request_t *req, int status)
 {
-    http_response_t *resp = http_response_of_status(status);
+    http_response_t *resp = status == 503 ? http_response_busy() : http_response_of_status(status);
 
-    if (resp == NULL)
-        return NULL;
-    if (status == 405 || status == 204)
+    if (resp != NULL && (status == 405 || status == 204))
         add_allow(resp, req);
-    else if (status == 503)
-        http_response_add_header(resp, slice("Retry-After"), slice("1"));
     return resp;
 }
 
@@ -41,9 +46,7 @@ void http_answer_status(http_request_t *req, int status)
 {
     if (!req->lent)
         req->trace = NULL; /* else the handler's thread may be marking; it is dropped later */
-    req->response = response_of(req, status);
-    req->answered = true;
-    http_conn_mark_dirty(req->conn);
+    http_conn_queue(req->conn, req, response_of(req, status));
 }
 
 /*

@@ -50,7 +50,7 @@ void http_conn_accept(http_server_t *server)
     http_conn_t *conn = calloc(1, sizeof *conn + peer);
 
     if (conn == NULL) {
-        server->accept_paused = true; /* until another connection closes */
+        server->accept_paused = true; /* until another connection closes, or the next tick */
         return;
     }
     uv_tcp_init(server->loop, &conn->tcp);
@@ -64,6 +64,7 @@ void http_conn_accept(http_server_t *server)
         return;
     }
     server->stats.connections++;
+    http_server_watch_fds(server, &conn->tcp);
     uv_tcp_nodelay(&conn->tcp, 1);
     if (peer > 0)
         http_finished_set_peer(conn);
@@ -86,13 +87,14 @@ static bool is_safe(const http_request_t *req)
 
 /*
  * May another request be parsed? Not beyond the pipeline window, not while the client leaves
- * answers unread, and not behind one that changes something: only safe methods run side by side
- * (RFC 9112, 9.3.2).
+ * answers unread or many bytes of them wait for an earlier one, and not behind one that changes
+ * something: only safe methods run side by side (RFC 9112, 9.3.2).
  */
 bool http_conn_can_take(const http_conn_t *conn)
 {
     return conn->state == HTTP_CONN_READING && conn->output == NULL &&
            conn->in_flight < conn->server->options.pipeline_window &&
+           conn->queued_bytes <= HTTP_QUEUED_MAX &&
            (conn->in_flight == 0 || is_safe(conn->pipeline_tail));
 }
 
@@ -153,6 +155,14 @@ void http_conn_pop(http_conn_t *conn)
         abandon_oldest(conn, HTTP_END_ABANDONED);
     if (!req->lent)
         http_request_unref(req);
+}
+
+void http_conn_queue(http_conn_t *conn, http_request_t *req, http_response_t *resp)
+{
+    req->response = resp;
+    req->answered = true;
+    conn->queued_bytes += http_response_size(resp);
+    http_conn_mark_dirty(conn);
 }
 
 void http_conn_mark_dirty(http_conn_t *conn)

@@ -206,6 +206,9 @@ http_response_t *http_response_new(int status, const char *content_type, const v
 /* A response whose body is its status in words, "404 Not Found"; 204 has none. As above. */
 http_response_t *http_response_of_status(int status);
 
+/* "503 Service Unavailable" with Retry-After: come back later. As above. */
+http_response_t *http_response_busy(void);
+
 /*
  * Add a header field. Content-Length, Transfer-Encoding, Connection and Date are the server's own.
  *
@@ -259,7 +262,10 @@ void http_stream_end(http_request_t *req);
 /* Serves a request in C on the HTTP thread; takes the caller's reference. */
 typedef void (*http_native_fn)(void *arg, http_request_t *req);
 
-/* An empty table, or NULL without memory. Frozen once a server uses it. thread: any, one at a time */
+/*
+ * An empty table, or NULL without memory. thread: any, one at a time. Read-only once a server uses
+ * it, so servers of several threads may share one without a lock.
+ */
 http_router_t *http_router_new(void);
 void           http_router_free(http_router_t *router);
 

@@ -4,6 +4,7 @@
  *   server.c   listens, runs the turn, keeps the coarse timer, drains
  *   conn.c     one connection: its states, reading, pausing, time-outs, its end
  *   parser.c   llhttp's callbacks: bytes -> http_request_t
+ *   head.c     what a complete head says: may it be served, and by whom
  *   answers.c  what the server itself answers: 404, 405, OPTIONS, errors, 503, 504
  *   output.c   responses -> bytes, one write per connection and turn
  *   finished.c how each request ended: counted, and said to whoever keeps books
@@ -27,8 +28,11 @@ enum {
     HTTP_HEAD_MAX = 512,          /* bytes of a response head without its own fields */
     HTTP_FIELDS_MAX = 32 * 1024,  /* bytes of a response's own header fields */
     HTTP_STREAM_HIGH = 64 * 1024, /* a stream refuses writes beyond this many unsent bytes */
+    HTTP_QUEUED_MAX = 256 * 1024, /* bytes of answers that wait for their turn: beyond it no further
+                                     request of the connection is taken */
     HTTP_LINGER_MS = 2000,        /* how long a closed connection waits for the client's EOF */
     HTTP_POOL_MAX = 1024,         /* idle request structs kept for reuse */
+    HTTP_SPARE_FDS = 16,          /* descriptors left to others: beyond it nobody is accepted */
 };
 
 /* ---- Objects --------------------------------------------------------------------------------- */
@@ -90,6 +94,12 @@ struct http_response {
 static inline bool http_status_has_no_content(int status)
 {
     return status == 204 || status == 304;
+}
+
+/* What a response takes up while it waits. */
+static inline size_t http_response_size(const http_response_t *resp)
+{
+    return resp == NULL ? 0 : resp->body_len + resp->fields_len;
 }
 
 static inline const char *http_response_body(const http_response_t *resp)
@@ -163,7 +173,9 @@ struct http_conn {
     http_output_t  *output;  /* a write under way */
     http_stash_t   *stash;
     uint32_t        since_ms;         /* start of what it is doing now: idling, a head, a body */
-    uint32_t        ignored_bytes;    /* of `parsing`: chunk extensions and trailers */
+    uint32_t        passed_bytes;     /* of `parsing`: its fields in earlier reads; then chunk
+                                         extensions and trailers */
+    size_t          queued_bytes;     /* of the pipeline's answers that are ready; not of streams */
     uint16_t        in_flight;        /* length of the pipeline */
     uint8_t         state;            /* http_conn_state_t */
     bool            dirty : 1;        /* in server->dirty */
@@ -173,6 +185,8 @@ struct http_conn {
     bool            used : 1;         /* it has sent a request */
     bool            head_done : 1;    /* of `parsing` */
     bool            in_value : 1;     /* of `parsing`: llhttp's last span was a field value */
+    bool            blank_last : 1;   /* the input ended with a blank, before a target */
+    bool            protocol_due : 1; /* it ended with the blank behind a target */
     bool            barrier : 1;      /* the pipeline's tail waits until it is alone */
     bool            continue_due : 1; /* "100 Continue" once the pipeline is empty */
     char            peer[];           /* with on_finished: the client's address, terminated */
@@ -198,7 +212,9 @@ struct http_server {
     int          port;
     unsigned     handles_open; /* while closing */
     bool         listening, draining, drained;
-    bool         accept_paused; /* a connection waits in the backlog for room */
+    bool         accept_paused; /* a connection waits in the backlog for room or descriptors */
+    bool         fds_scarce;    /* the last one accepted has reached the spare descriptors */
+    unsigned     fd_limit;      /* of this process, less the spare ones */
 
     http_conn_t        *conns;
     unsigned            conn_count;
@@ -206,7 +222,13 @@ struct http_server {
     http_request_list_t ready;
     unsigned            in_flight; /* requests with a handler */
 
-    int    parse_status; /* of the parser callback that failed: 400, 413, ... */
+    int         parse_status; /* of the parser callback that failed: 400, 413, ... */
+    const char *feed;         /* what is being parsed, and its end */
+    const char *feed_end;
+    uintptr_t   fields_from;    /* where its fields begin, as if all of them lay in one piece */
+    size_t      valid_host_len; /* the last Host that was valid; at first the empty one */
+    char        valid_host[64];
+
     time_t date_second;  /* what `head_200` says */
     char   head_200[64]; /* "HTTP/1.1 200 OK\r\nDate: ...\r\n" */
     size_t head_200_len;
@@ -224,6 +246,7 @@ static inline uint32_t http_now(const http_server_t *server)
 
 /* server.c */
 void http_server_conn_closed(http_server_t *server); /* a connection's memory is about to go */
+void http_server_watch_fds(http_server_t *server, const uv_tcp_t *accepted); /* are they scarce? */
 void http_server_dispatch(http_server_t *server, http_request_t *req); /* complete, its turn */
 /*
  * A handler gives the travelling reference back: to the connection, or to nobody if that is gone.
@@ -242,6 +265,8 @@ void http_conn_finish(http_conn_t *conn);  /* no further requests */
 void http_conn_gone(http_conn_t *conn);    /* the client has left: abandon everything, close */
 void http_conn_cut_off(http_conn_t *conn); /* the drain time-out: likewise, counted as cut off */
 void http_conn_pop(http_conn_t *conn);     /* the oldest request is written */
+/* The answer to `req`, of this connection, is ready: it waits for its turn. Takes `resp`. */
+void http_conn_queue(http_conn_t *conn, http_request_t *req, http_response_t *resp);
 void http_conn_check_time(http_conn_t *conn, uint32_t now);
 void http_conn_push(http_conn_t    *conn,
                     http_request_t *req);         /* onto the pipeline; takes a reference */
@@ -251,6 +276,12 @@ bool http_conn_can_take(const http_conn_t *conn); /* another request */
 void http_parser_init(http_conn_t *conn);
 /* Feed bytes; returns how many were used. Sets *status to an error's status code, or 0. */
 size_t http_parser_feed(http_conn_t *conn, const char *data, size_t len, int *status);
+
+/*
+ * head.c: check what llhttp has let through of the head of `req`, which is complete, and find the
+ * route. Returns 0, or the status that refuses the request.
+ */
+int http_head_check(http_conn_t *conn, http_request_t *req);
 
 /* answers.c: each answers `req`, which is in its connection's pipeline, and borrows it */
 void http_answer_status(http_request_t *req, int status); /* the server's own words for it */

@@ -155,6 +155,7 @@ static bool gather_response(http_conn_t *conn, http_request_t *req, batch_t *bat
     if (!fits(batch,
               HTTP_HEAD_MAX + resp->fields_len + (body_len <= HTTP_GATHER_MAX ? body_len : 0)))
         return false;
+    conn->queued_bytes -= http_response_size(resp);
     batch->end = put_head(batch->end, conn, req, resp, closing);
     req->answer_bytes = body_len;
     if (body_len > HTTP_GATHER_MAX) {

@@ -10,6 +10,7 @@
 
 #include "common/lab/access_log.h"
 #include "common/lab/lab.h"
+#include "common/lab/metrics.h"
 #include "common/lab/native.h"
 #include "common/lab/options.h"
 #include "common/lab/platform.h"
@@ -41,6 +42,7 @@ typedef struct {
     signals_t         signals;
     access_log_t     *access_log; /* NULL: none is kept */
     uint64_t          lines_lost; /* by it, in the end */
+    metrics_t        *metrics;    /* NULL: nothing is counted here */
     lab_t            *lab;
     self_bench_t     *bench;
     tracing_t         tracing;
@@ -67,7 +69,12 @@ static void on_client_gone(void *owner, http_request_t *req)
 /* Only if somebody keeps books. */
 static void on_finished(void *owner, const http_request_t *req, const http_outcome_t *outcome)
 {
-    access_log_add(((program_t *)owner)->access_log, req, outcome);
+    program_t *program = owner;
+
+    if (program->access_log != NULL)
+        access_log_add(program->access_log, req, outcome);
+    if (program->metrics != NULL)
+        metrics_add(program->metrics, outcome);
 }
 
 static void on_completions(void *owner)
@@ -138,23 +145,41 @@ static int open_access_log(program_t *program)
     return err;
 }
 
-static int open_server(program_t *program)
+/* The routes are all there before the server opens, which then may only read them. */
+static int add_routes(program_t *program)
 {
-    const http_events_t events = {.on_ready = on_ready,
-                                  .on_client_gone = on_client_gone,
-                                  .on_drained = on_drained,
-                                  .on_finished = program->access_log == NULL ? NULL : on_finished};
-    int                 err = UV_ENOMEM;
+    int err;
 
     program->options.http.trace = program->tracing.trace;
     program->router = http_router_new();
-    if (program->router != NULL)
-        err = native_add_routes(program->router, &program->loop);
+    if (program->router == NULL)
+        return UV_ENOMEM;
+    err = native_add_routes(program->router, &program->loop);
+    if (err == 0 && program->options.metrics)
+        err = metrics_open(&program->metrics, program->router);
+    return err;
+}
+
+static int open_http(program_t *program)
+{
+    bool          watched = program->access_log != NULL || program->metrics != NULL;
+    http_events_t events = {.on_ready = on_ready,
+                            .on_client_gone = on_client_gone,
+                            .on_drained = on_drained,
+                            .on_finished = watched ? on_finished : NULL};
+
+    return http_server_open(&program->server, &program->loop, &program->options.http,
+                            program->router, &events, program);
+}
+
+static int open_server(program_t *program)
+{
+    int err = add_routes(program);
+
     if (err == 0 && bridge_app_add_routes(program->app, program->router) != 0)
         return -1;
     if (err == 0)
-        err = http_server_open(&program->server, &program->loop, &program->options.http,
-                               program->router, &events, program);
+        err = open_http(program);
     if (err == 0)
         err = completions_open(&program->completions, &program->loop, on_completions, program);
     program->completions_open = err == 0;
@@ -167,6 +192,18 @@ static int open_server(program_t *program)
     return err;
 }
 
+static void start_metrics(program_t *program)
+{
+    const metrics_sources_t sources = {.info = program->info,
+                                       .bridge = program->bridge,
+                                       .server = program->server,
+                                       .completions = &program->completions,
+                                       .access_log = program->access_log};
+
+    if (program->metrics != NULL)
+        metrics_set_sources(program->metrics, &sources);
+}
+
 static int open_lab(program_t *program)
 {
     lab_context_t context = {
@@ -177,6 +214,7 @@ static int open_lab(program_t *program)
         .completions = &program->completions,
         .workers = program->options.workers,
         .debug = program->options.debug,
+        .worker_queue = program->options.worker_queue,
     };
 
     if (lab_open(&program->lab, &context) == 0)
@@ -203,11 +241,6 @@ static int listen_on(program_t *program)
     return err;
 }
 
-static bool is_loopback(const char *host)
-{
-    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
-}
-
 /* What runs here; then the line that others wait for. */
 static void print_banner(program_t *program)
 {
@@ -223,10 +256,10 @@ static void print_banner(program_t *program)
         printf(", %u workers", options->workers);
     printf("\nlistening on %s\n", program->url);
     fflush(stdout);
-    if (!is_loopback(options->host))
+    if (!options_host_is_loopback(options->host))
         log_message(LOG_WARNING,
-                    "%s can be reached from other machines: there is no TLS, and this is "
-                    "a lab",
+                    "%s can be reached from other machines, and this is a lab: no TLS, no users; "
+                    "see SECURITY.md",
                     options->host);
 }
 
@@ -245,6 +278,7 @@ static int start(program_t *program)
         open_python(program) != 0 || open_access_log(program) != 0 || open_server(program) != 0 ||
         open_lab(program) != 0 || listen_on(program) != 0)
         return -1;
+    start_metrics(program);
     program->started_ns = uv_hrtime();
     print_banner(program);
     if (start_bench(program) == 0)
@@ -310,6 +344,7 @@ static void finish(program_t *program)
     uv_run(&program->loop, UV_RUN_DEFAULT); /* close callbacks */
     uv_loop_close(&program->loop);
     http_router_free(program->router);
+    metrics_close(program->metrics);
     if (program->bridge == NULL)
         return;
     bridge_attach(&program->python);

@@ -16,6 +16,7 @@ typedef struct {
     int         metrics;
     int         port, backlog, max_connections, max_in_flight, pipeline_window;
     int         max_request_line, max_header_bytes, max_headers, max_body, workers, debug;
+    int         worker_queue;
     double      header_timeout, body_timeout, keepalive_timeout, write_timeout, request_timeout;
     double      drain_timeout;
 } raw_t;
@@ -59,6 +60,7 @@ static void set_defaults(raw_t *raw, const lab_info_t *info)
         .max_headers = (int)http.max_headers,
         .max_body = (int)http.max_body,
         .workers = (int)default_workers(),
+        .worker_queue = 2500,
         .header_timeout = http.header_timeout_ms / 1000.0,
         .body_timeout = http.body_timeout_ms / 1000.0,
         .keepalive_timeout = http.keepalive_timeout_ms / 1000.0,
@@ -119,6 +121,19 @@ static void check_host(checks_t *checks, const char *host)
     fprintf(stderr, "%s: --host: %s is no numeric address such as 127.0.0.1 or ::1\n", checks->lab,
             host);
     checks->failed = true;
+}
+
+bool options_host_is_loopback(const char *host)
+{
+    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff}; /* ::ffff:127.0.0.1 */
+    struct in6_addr            six;
+    struct in_addr             four;
+
+    if (uv_inet_pton(AF_INET, host, &four) == 0)
+        return ntohl(four.s_addr) >> 24 == 127;
+    return uv_inet_pton(AF_INET6, host, &six) == 0 &&
+           (IN6_IS_ADDR_LOOPBACK(&six) ||
+            (memcmp(&six, mapped, sizeof mapped) == 0 && six.s6_addr[12] == 127));
 }
 
 static log_level_t take_log_level(checks_t *checks, const char *name)
@@ -202,6 +217,7 @@ static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
     out->http.request_timeout_ms = take_ms(&checks, "request-timeout", raw->request_timeout, 0);
     out->drain_timeout_ms = take_ms(&checks, "drain-timeout", raw->drain_timeout, 0);
     out->workers = (unsigned)take(&checks, "workers", raw->workers, 1, 256);
+    out->worker_queue = (unsigned)take(&checks, "worker-queue", raw->worker_queue, 1, 1000000);
     out->bench_seconds = take_bench(&checks, raw->bench);
     take_access_log(&checks, raw, out);
     out->log_level = take_log_level(&checks, raw->log_level);
@@ -319,6 +335,8 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
         POPT_TABLEEND};
     struct poptOption workers[] = {
         INT("workers", workers, "event-loop threads in the pool; default 2 per CPU", "COUNT"),
+        INT("worker-queue", worker_queue, "requests that each may have; 503 if all are full",
+            "COUNT"),
         POPT_TABLEEND};
     struct poptOption measure[] = {
         {"bench", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &raw.bench, 0,

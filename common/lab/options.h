@@ -17,6 +17,7 @@ typedef struct {
     http_options_t      http;
     uint32_t            drain_timeout_ms;
     unsigned            workers;       /* labs with LAB_HAS_WORKERS */
+    unsigned            worker_queue;  /* likewise */
     int                 bench_seconds; /* 0: no --bench */
     char                pin[256];      /* CPU list, or empty */
     bool                stats;         /* --stats, with a file or without */
@@ -37,5 +38,8 @@ typedef enum { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD } options
  */
 options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
                                const lab_info_t *info);
+
+/* Is `host`, a numeric address, one that only this machine can reach? thread: any */
+bool options_host_is_loopback(const char *host);
 
 #endif

@@ -15,6 +15,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static uint64_t own_cpu_ns(void)
+{
+    struct timespec time;
+
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) != 0)
+        return 0;
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
 #ifdef __linux__
 
 /* "cpu_ns delay_ns slices"; returns false if that isn't what stands there. */
@@ -41,7 +50,7 @@ void thread_clock_open(thread_clock_t *self)
     self->has_cpu = pthread_getcpuclockid(pthread_self(), &self->cpu_clock) == 0;
     snprintf(path, sizeof path, "/proc/self/task/%d/schedstat", (int)gettid());
     self->schedstat_fd = open(path, O_RDONLY | O_CLOEXEC);
-    thread_clock_cpu(self, &ignored); /* makes the kernel account for a thread's first time slice */
+    (void)own_cpu_ns(); /* has the kernel account for a thread in its very first time slice */
     self->has_delay = self->schedstat_fd >= 0 && read_schedstat(self->schedstat_fd, &ignored);
 }
 
@@ -85,11 +94,8 @@ bool thread_clock_cpu(const thread_clock_t *self, uint64_t *cpu_ns)
 
 void thread_clock_read(const thread_clock_t *self, thread_times_t *times)
 {
-    struct timespec time;
-
     *times = (thread_times_t){0};
     if (self->has_delay)
         read_schedstat(self->schedstat_fd, &times->delay_ns);
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0)
-        times->cpu_ns = (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+    times->cpu_ns = own_cpu_ns();
 }

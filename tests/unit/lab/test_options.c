@@ -322,6 +322,19 @@ Test(lab_options, an_access_log_goes_to_a_file_or_to_standard_output)
     parse_bad(&plain, "--metrics=1", "--metrics");
 }
 
+Test(lab_options, know_which_hosts_only_this_machine_can_reach)
+{
+    static const char *const loopback[] = {"127.0.0.1", "127.1.2.3", "::1", "0:0:0:0:0:0:0:1",
+                                           "::ffff:127.0.0.1"};
+    static const char *const open[] = {"0.0.0.0",     "::",  "192.0.2.1",       "128.0.0.1",
+                                       "2001:db8::1", "::2", "::ffff:192.0.2.1"};
+
+    for (size_t i = 0; i < sizeof loopback / sizeof loopback[0]; i++)
+        cr_expect(options_host_is_loopback(loopback[i]), "%s", loopback[i]);
+    for (size_t i = 0; i < sizeof open / sizeof open[0]; i++)
+        cr_expect(!options_host_is_loopback(open[i]), "%s", open[i]);
+}
+
 Test(lab_options, workers_are_only_where_there_is_a_pool)
 {
     uv_cpu_info_t *cpus;
