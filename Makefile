@@ -456,8 +456,8 @@ run-fuzz: $(FUZZ:%=$(BIN)/fuzz_%)
 	    '$(or $(SECONDS),60)' $(INPUT) &&) true
 
 # What is measured is never the instrumented build.
-MEASURING = reproduce interpreters breakdown workloads measure ladder ladder-offline bench-peers \
-            trace-cost
+MEASURING = reproduce interpreters breakdown workloads measure ladder ladder-offline tracing \
+            bench-peers trace-cost
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
@@ -500,6 +500,9 @@ ladder: measured $(RUNGS:%=$(BIN)/%) $(BIN)/pingpong ## one layer at a time: wha
 ladder-offline: measured $(OFFLINE:%=$(BIN)/%) ## the rungs without sockets: µs and instructions per request
 	@$(if $(call on,$(DEPS)),tools/deps.sh --dev)
 	$(Q)$(PYTHON) bench/ladder_offline.py --bin-dir $(BIN) $(ARGS)
+
+tracing: measured ## what --stats costs, and whether its breakdown adds up
+	$(Q)$(PYTHON) bench/tracing.py --bin-dir $(BIN) $(ARGS)
 
 bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hypercorn, waitress
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)

@@ -20,7 +20,6 @@
 
 enum {
     MAX_HOPS = 13,
-    SAMPLED = 61,   /* the first request whose gaps are split; its predecessors only pass through */
     DELAY_MS = 300, /* as in tests/delayed/mark.c */
     QUICK_MS = 150, /* everything else together is quicker, by far */
     WAIT_MS = 200,  /* how long a handler waits at its gate, at least */
@@ -257,12 +256,18 @@ Test(trace, a_delay_at_a_hop_shows_there_and_nowhere_else_lab3)
 
 /* ---- What a gap was spent on ----------------------------------------------------------------- */
 
+/* The first request whose gaps are split; its predecessors only pass through. */
+static const int sample_every[] = {[1] = 199, [2] = 61, [3] = 199};
+
 /* Of the sampled request's gap from `hop`, most was spent on `part`. */
 static void expect_spent_on(const json_t *root, int number, const char *hop, const char *part)
 {
     const json_t *row = gap_from(root, hop);
     char         *shown = json_dumps(row, JSON_COMPACT);
 
+    cr_assert(number_in(root, "sample_every") == sample_every[number],
+              "lab%d: one in %g is sampled, expected one in %d", number,
+              number_in(root, "sample_every"), sample_every[number]);
     cr_assert(row != NULL && number_in(row, "sampled") == 1, "lab%d: from %s: %s", number, hop,
               shown);
     cr_expect(number_in(row, part) > WAIT_MS * 1e3 / 2,
@@ -276,7 +281,7 @@ static lab_process_t *start_before_sample(int number, client_t *client, int left
     lab_process_t *lab = lab_start(number, "traced", stats_option, NULL);
 
     client_connect(client, lab->port);
-    get_times(lab, client, "/fast", SAMPLED - 1 - left);
+    get_times(lab, client, "/fast", sample_every[number] - 1 - left);
     return lab;
 }
 

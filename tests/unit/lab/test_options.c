@@ -274,6 +274,25 @@ Test(lab_options, log_levels_have_four_names)
     parse_bad(&plain, "--log-level=", "--log-level:  is none of");
 }
 
+Test(lab_options, stats_takes_a_file_or_none)
+{
+    static char   too_long[1100] = "--stats=";
+    lab_options_t options = parse_good(&plain, "");
+
+    cr_expect(!options.stats && options.stats_file[0] == '\0' && options.trace_file[0] == '\0',
+              "neither is on unless asked for");
+    options = parse_good(&plain, "--stats --trace=t.json");
+    cr_expect(options.stats && options.stats_file[0] == '\0', "text");
+    cr_expect_str_eq(options.trace_file, "t.json");
+    options = parse_good(&plain, "--stats=s.json");
+    cr_expect(options.stats && strcmp(options.stats_file, "s.json") == 0, "a file");
+    memset(too_long + 8, 'x', 1024);
+    parse_bad(&plain, too_long, "--stats: longer than 1023 characters");
+    parse_bad(&plain, "--stats=", "--stats: empty");
+    parse_bad(&plain, "--trace=", "--trace: empty");
+    parse_bad(&plain, "--trace", "--trace");
+}
+
 Test(lab_options, bench_takes_seconds_or_none)
 {
     cr_expect_eq(parse_good(&plain, "--bench").bench_seconds, 5);

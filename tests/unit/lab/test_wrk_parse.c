@@ -33,6 +33,7 @@ Test(lab_wrk_parse, reads_a_whole_report)
     cr_assert(wrk_parse(whole, &seen));
     check_number("requests", seen.requests, 325123);
     check_number("per_second", seen.per_second, 64894.12);
+    check_number("mean_us", seen.mean_us, 1530);
     check_number("p50_us", seen.p50_us, 1490);
     check_number("p99_us", seen.p99_us, 2200);
     check_number("bad_answers", seen.bad_answers, 0);
