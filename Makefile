@@ -67,10 +67,12 @@ BRIDGE_SRC = \
     common/bridge/loop_thread.c \
     common/bridge/module.c \
     common/bridge/request.c \
-    common/bridge/response.c
+    common/bridge/response.c \
+    common/bridge/tracebacks.c
 
 LAB_SRC = \
     common/lab/access_log.c \
+    common/lab/inspect.c \
     common/lab/lab_main.c \
     common/lab/metrics.c \
     common/lab/native.c \
