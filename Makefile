@@ -86,10 +86,12 @@ BRIDGE_SRC = \
     common/bridge/request.c \
     common/bridge/response.c \
     common/bridge/selector.c \
-    common/bridge/trace.c
+    common/bridge/trace.c \
+    common/bridge/tracebacks.c
 
 LAB_SRC = \
     common/lab/access_log.c \
+    common/lab/inspect.c \
     common/lab/lab_main.c \
     common/lab/metrics.c \
     common/lab/native.c \

@@ -120,6 +120,22 @@ void bridge_assert_attached(const bridge_thread_t *thread, const char *where);
 #define ASSERT_ATTACHED(thread) ((void)0)
 #endif
 
+/* ---- Looking in ---------------------------------------------------------------------------- */
+
+/*
+ * The next action of `signal` is Python's faulthandler: from any thread, at any point, it writes the
+ * tracebacks of all threads to standard error without asking for the GIL (of a free-threaded Python
+ * only that of the thread it runs on).
+ * attached           returns 0 or -1 (logged)
+ */
+int bridge_traceback_on_signal(bridge_t *bridge, int signal);
+
+/* Write the tracebacks of all threads to standard error now. attached */
+void bridge_write_tracebacks(bridge_t *bridge);
+
+/* "wait (async_app.py:31)": the handler of a request that isn't native's. any; async-signal-safe */
+const char *bridge_handler_where(const http_request_t *req);
+
 /* ---- Apps ---------------------------------------------------------------------------------- */
 
 /*

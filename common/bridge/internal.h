@@ -8,6 +8,7 @@
  *   app_load.c     App -> bridge_app_t: checks, freezes, routes, hooks
  *   request.c      looplab.Request         response.c  looplab.Response
  *   convert.c      a handler's result or exception -> http_response_t
+ *   tracebacks.c   what every thread is doing
  *   callable.c     a C function as a Python callable
  *   asyncio.c      what labs call of asyncio, looked up once
  *   loop_thread.c  an asyncio loop in a thread of its own    completions.c  the way back

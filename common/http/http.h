@@ -178,6 +178,9 @@ http_slice_t http_request_field_value(const http_request_t *req, unsigned i);
  */
 const char *http_request_method_sent(const http_request_t *req);
 
+/* Does a native route serve it? If so its route_arg is that route's. thread: any holder */
+bool http_request_is_native(const http_request_t *req);
+
 /* The first field called `name` (ASCII, any case). Returns false if there is none. thread: any */
 bool http_request_find(const http_request_t *req, const char *name, http_slice_t *value);
 
@@ -380,6 +383,24 @@ void http_server_drain(http_server_t *server, uint32_t timeout_ms);
 const http_stats_t *http_server_stats(const http_server_t *server);
 unsigned            http_server_in_flight(const http_server_t *server);
 unsigned            http_server_connections(const http_server_t *server);
+
+/* Where a request stands that hasn't ended. */
+typedef enum {
+    HTTP_STAGE_WAITING,  /* for those before it: it changes something, so it runs alone */
+    HTTP_STAGE_HANDLED,  /* a handler works on it */
+    HTTP_STAGE_STREAMED, /* its answer has begun */
+    HTTP_STAGE_ANSWERED, /* its answer waits for those before it, or for the client to take bytes */
+} http_stage_t;
+
+/*
+ * Visit each request whose end the client still waits for, with the time since it was complete.
+ * Only reads, takes no lock: may be called in a signal handler too that interrupts the HTTP thread
+ * at any point, and then may miss a request that comes or goes at that moment.
+ */
+void http_server_visit(const http_server_t *server,
+                       void (*visit)(void *arg, const http_request_t *req, http_stage_t stage,
+                                     uint64_t age_ms),
+                       void *arg);
 
 /*
  * Free a server that has drained (or that never listened). The loop must run until its handles'

@@ -203,6 +203,11 @@ http_slice_t http_request_field_value(const http_request_t *req, unsigned i)
     return head_slice(req, req->fields[i].value_at, req->fields[i].value_len);
 }
 
+bool http_request_is_native(const http_request_t *req)
+{
+    return req->route != NULL && req->route->native != NULL;
+}
+
 bool http_request_find(const http_request_t *req, const char *name, http_slice_t *value)
 {
     size_t len = strlen(name);

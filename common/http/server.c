@@ -186,6 +186,28 @@ unsigned http_server_connections(const http_server_t *server)
     return server->conn_count;
 }
 
+static http_stage_t stage_of(const http_request_t *req)
+{
+    if (req->answered)
+        return HTTP_STAGE_ANSWERED;
+    if (req->stream != NULL)
+        return HTTP_STAGE_STREAMED;
+    return req->lent ? HTTP_STAGE_HANDLED : HTTP_STAGE_WAITING;
+}
+
+/* The loop's own time stands still while a handler runs, hence the look at the clock. */
+void http_server_visit(const http_server_t *server,
+                       void (*visit)(void *arg, const http_request_t *req, http_stage_t stage,
+                                     uint64_t age_ms),
+                       void *arg)
+{
+    uint32_t now_ms = (uint32_t)(uv_hrtime() / 1000000);
+
+    for (const http_conn_t *conn = server->conns; conn != NULL; conn = conn->next)
+        for (const http_request_t *req = conn->pipeline_head; req != NULL; req = req->pipeline_next)
+            visit(arg, req, stage_of(req), now_ms - req->parsed_at_ms);
+}
+
 /* ---- Connections come and go ----------------------------------------------------------------- */
 
 /*

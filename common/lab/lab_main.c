@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "common/lab/access_log.h"
+#include "common/lab/inspect.h"
 #include "common/lab/lab.h"
 #include "common/lab/metrics.h"
 #include "common/lab/native.h"
@@ -24,6 +25,9 @@ static void on_finished(void *owner, const http_request_t *req, const http_outco
 static void on_completions(void *owner);
 static void on_stop(void *owner);
 static void on_measure(void *owner);
+static void on_reopen(void *owner);
+static void on_inspect(void *owner);
+static void on_stuck(void *owner);
 static void on_bench_done(void *owner, int status);
 static void on_drained(void *owner);
 
@@ -101,6 +105,31 @@ static void on_measure(void *owner)
     http_server_trace(((program_t *)owner)->server, true);
 }
 
+/* SIGHUP; only if there is an access log. */
+static void on_reopen(void *owner)
+{
+    access_log_reopen(((program_t *)owner)->access_log);
+}
+
+/* SIGUSR1, between two turns. */
+static void on_inspect(void *owner)
+{
+    program_t *program = owner;
+
+    bridge_attach(&program->python); /* may take too long: on_stuck() is quicker then */
+    if (signals_claim_inspection(&program->signals)) {
+        inspect_requests(program->server);
+        bridge_write_tracebacks(program->bridge);
+    }
+    bridge_detach(&program->python);
+}
+
+/* SIGUSR1, in a signal handler: the tracebacks follow by themselves. */
+static void on_stuck(void *owner)
+{
+    inspect_requests(((program_t *)owner)->server);
+}
+
 static void on_bench_done(void *owner, int status)
 {
     program_t *program = owner;
@@ -126,6 +155,8 @@ static int open_python(program_t *program)
     bridge_attach(&program->python);
     err = bridge_app_load(program->bridge, program->options.app, program->info->handlers,
                           &program->app);
+    if (err == 0)
+        err = bridge_traceback_on_signal(program->bridge, SIGUSR1);
     bridge_detach(&program->python);
     return err;
 }
@@ -172,6 +203,18 @@ static int open_http(program_t *program)
                             program->router, &events, program);
 }
 
+static int open_signals(program_t *program)
+{
+    bool rotated = program->access_log != NULL && program->options.access_log_file[0] != '\0';
+    const signals_events_t events = {.on_stop = on_stop,
+                                     .on_reopen = rotated ? on_reopen : NULL,
+                                     .on_inspect = on_inspect,
+                                     .on_stuck = on_stuck};
+
+    return signals_open(&program->signals, &program->loop, program->options.drain_timeout_ms,
+                        &events, program);
+}
+
 static int open_server(program_t *program)
 {
     int err = add_routes(program);
@@ -184,8 +227,7 @@ static int open_server(program_t *program)
         err = completions_open(&program->completions, &program->loop, on_completions, program);
     program->completions_open = err == 0;
     if (err == 0)
-        err = signals_open(&program->signals, &program->loop, program->options.drain_timeout_ms,
-                           on_stop, program);
+        err = open_signals(program);
     program->signals_open = err == 0;
     if (err != 0)
         fprintf(stderr, "%s: cannot start: %s\n", program->info->name, uv_strerror(err));

@@ -249,6 +249,13 @@ static void free_strings(const raw_t *raw, const lab_info_t *info)
 
 /* ---- Parsing --------------------------------------------------------------------------------- */
 
+static const char signals_help[] =
+    "\nSignals:\n"
+    "  INT, TERM   stop: what is in flight gets its answers; a second one stops at once\n"
+    "  HUP         open the file of --access-log again\n"
+    "  USR1        print requests in flight and all threads' Python tracebacks on\n"
+    "              standard error, also while a handler is stuck\n";
+
 /* Go through the command line. returns OPTIONS_RUN if all of it was understood */
 static options_result_t read_options(poptContext context, const lab_info_t *info)
 {
@@ -262,6 +269,7 @@ static options_result_t read_options(poptContext context, const lab_info_t *info
             printf("%s: %s\n\n", info->name, info->summary);
             fflush(stdout);
             poptPrintHelp(context, stdout, 0);
+            printf("%s", signals_help);
             return OPTIONS_HELP;
         }
     }

@@ -1,24 +1,33 @@
 /*
  * A signal handler may do next to nothing: it writes the signal's number into a pipe. The watchdog
- * reads the pipe.
+ * reads the pipe and has the HTTP thread do the rest.
+ *
+ * Only a thread that doesn't come round is interrupted, by the watchdog's pthread_kill(): then the
+ * handler, on that thread, runs on_stuck.
  */
 #include "common/lab/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
-#include <signal.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
     GRACE_MS = 1000,   /* after the drain time-out, for stopping loops and for the hooks */
+    PATIENCE_MS = 500, /* for the HTTP thread to come round and say what is going on */
     STOP_WATCHDOG = 0, /* in the pipe, among the numbers of signals */
 };
 
-/* The one global of the project: a signal handler gets no argument. Read end, write end. */
-static int signal_pipe[2] = {-1, -1};
+/* The globals of the project: a signal handler gets no argument. Read end, write end; and whose
+ * handlers they are, NULL while nobody's. */
+static int                signal_pipe[2] = {-1, -1};
+static signals_t *_Atomic current;
+
+/* ---- Handlers: any thread, at any point ------------------------------------------------------ */
 
 static void on_signal(int number)
 {
@@ -29,6 +38,30 @@ static void on_signal(int number)
         /* the pipe is full of signals already */
     }
     errno = saved;
+}
+
+static void on_inspect_signal(int number)
+{
+    int        saved = errno;
+    signals_t *self = atomic_load(&current);
+
+    if (self != NULL && pthread_equal(pthread_self(), self->http_thread) &&
+        atomic_exchange(&self->stuck, false)) {
+        self->events.on_stuck(self->owner);
+        if (self->inspect_before.sa_handler != SIG_DFL &&
+            self->inspect_before.sa_handler != SIG_IGN)
+            self->inspect_before.sa_handler(number);
+    } else {
+        on_signal(number);
+    }
+    errno = saved;
+}
+
+/* ---- The watchdog's thread ------------------------------------------------------------------- */
+
+static uint64_t now_ms(void)
+{
+    return uv_hrtime() / 1000000;
 }
 
 /* The next byte of the pipe, or -1 after `timeout_ms` (-1: wait for ever). */
@@ -50,30 +83,93 @@ static void say(const char *text)
     }
 }
 
+/* Have the HTTP thread do something once it comes round. */
+static void request(signals_t *self, atomic_bool *due)
+{
+    atomic_store(due, true);
+    uv_async_send(&self->async);
+}
+
+/* Deadlines, as now_ms(); UINT64_MAX: none. */
+typedef struct {
+    uint64_t inspected; /* by now the HTTP thread has said what is going on, or it is stuck */
+    uint64_t ended;     /* by now the process has drained, or it is ended */
+} deadlines_t;
+
+static int time_left(const deadlines_t *deadlines)
+{
+    uint64_t next =
+        deadlines->inspected < deadlines->ended ? deadlines->inspected : deadlines->ended;
+    uint64_t now = now_ms();
+
+    if (next == UINT64_MAX)
+        return -1;
+    return next <= now ? 0 : (int)(next - now < INT_MAX ? next - now : INT_MAX);
+}
+
+static void take_signal(signals_t *self, int number, deadlines_t *deadlines)
+{
+    if (number == SIGHUP) {
+        request(self, &self->reopen_due);
+    } else if (number == SIGUSR1) {
+        deadlines->inspected = now_ms() + PATIENCE_MS;
+        request(self, &self->inspect_due);
+    } else if (deadlines->ended == UINT64_MAX) {
+        deadlines->ended = now_ms() + self->drain_timeout_ms + GRACE_MS;
+        request(self, &self->stop_due);
+    } else {
+        say("stopped by a second signal: what was in flight is lost\n");
+        _exit(128 + number);
+    }
+}
+
+static void check_deadlines(signals_t *self, deadlines_t *deadlines)
+{
+    uint64_t now = now_ms();
+
+    if (now >= deadlines->ended) {
+        say("a handler didn't return within the drain time-out: what was in flight is cut off\n");
+        _exit(3);
+    }
+    if (now < deadlines->inspected)
+        return;
+    deadlines->inspected = UINT64_MAX;
+    if (signals_claim_inspection(self)) {
+        atomic_store(&self->stuck, true);
+        pthread_kill(self->http_thread, SIGUSR1);
+    }
+}
+
 static void watchdog_main(void *arg)
 {
-    signals_t *self = arg;
-    int        byte = next_byte(-1);
+    signals_t  *self = arg;
+    deadlines_t deadlines = {UINT64_MAX, UINT64_MAX};
+    int         byte;
 
-    if (byte == STOP_WATCHDOG)
-        return;
-    uv_async_send(&self->async);
-    byte = next_byte((int)self->drain_timeout_ms + GRACE_MS);
-    if (byte == STOP_WATCHDOG)
-        return;
-    if (byte > 0) {
-        say("stopped by a second signal: what was in flight is lost\n");
-        _exit(128 + byte);
+    while ((byte = next_byte(time_left(&deadlines))) != STOP_WATCHDOG) {
+        if (byte > 0)
+            take_signal(self, byte, &deadlines);
+        check_deadlines(self, &deadlines);
     }
-    say("a handler didn't return within the drain time-out: what was in flight is cut off\n");
-    _exit(3);
+}
+
+/* ---- The HTTP thread ------------------------------------------------------------------------- */
+
+bool signals_claim_inspection(signals_t *self)
+{
+    return atomic_exchange(&self->inspect_due, false);
 }
 
 static void on_async(uv_async_t *async)
 {
     signals_t *self = async->data;
 
-    self->on_stop(self->owner);
+    if (atomic_exchange(&self->stop_due, false))
+        self->events.on_stop(self->owner);
+    if (atomic_exchange(&self->reopen_due, false))
+        self->events.on_reopen(self->owner);
+    if (atomic_load(&self->inspect_due))
+        self->events.on_inspect(self->owner);
 }
 
 static int open_pipe(void)
@@ -87,30 +183,46 @@ static int open_pipe(void)
     return 0;
 }
 
-int signals_open(signals_t *self, uv_loop_t *loop, uint32_t drain_timeout_ms,
-                 void (*on_stop)(void *), void *owner)
+static void install(signals_t *self)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    int              err;
 
-    *self = (signals_t){.on_stop = on_stop, .owner = owner, .drain_timeout_ms = drain_timeout_ms};
+    atomic_store(&current, self);
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    if (self->events.on_reopen != NULL)
+        sigaction(SIGHUP, &action, NULL);
+    action.sa_handler = on_inspect_signal;
+    if (self->events.on_inspect != NULL)
+        sigaction(SIGUSR1, &action, NULL);
+    action.sa_handler = SIG_IGN; /* a client that leaves is an error of write() */
+    sigaction(SIGPIPE, &action, NULL);
+}
+
+int signals_open(signals_t *self, uv_loop_t *loop, uint32_t drain_timeout_ms,
+                 const signals_events_t *events, void *owner)
+{
+    int err;
+
+    *self = (signals_t){.events = *events,
+                        .owner = owner,
+                        .drain_timeout_ms = drain_timeout_ms,
+                        .http_thread = pthread_self()};
+    sigaction(SIGUSR1, NULL, &self->inspect_before);
     if ((err = open_pipe()) != 0 || (err = uv_async_init(loop, &self->async, on_async)) != 0)
         return err;
     self->async.data = self;
     err = uv_thread_create(&self->watchdog, watchdog_main, self);
-    if (err != 0)
-        return err;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    action.sa_handler = SIG_IGN; /* a client that leaves is an error of write() */
-    sigaction(SIGPIPE, &action, NULL);
-    return 0;
+    if (err == 0)
+        install(self);
+    return err;
 }
 
 void signals_close(signals_t *self)
 {
     on_signal(STOP_WATCHDOG);
     uv_thread_join(&self->watchdog);
+    atomic_store(&current, NULL);
     uv_close((uv_handle_t *)&self->async, NULL); /* only now: the watchdog sends to it */
 }

@@ -1,7 +1,11 @@
 /*
- * Stopping by signal. SIGINT and SIGTERM begin the drain; a second one ends the process at once;
- * and where a handler never gives the HTTP thread back, a watchdog ends it after the drain
- * time-out.
+ * Signals of the process.
+ *
+ *   SIGINT, SIGTERM   begin the drain; a second one ends the process at once; and where a handler
+ *                     never gives the HTTP thread back, a watchdog ends it after the drain time-out
+ *   SIGHUP            files that were moved away are opened again (if there are any)
+ *   SIGUSR1           what is going on in here: said by the HTTP thread between two turns or, if it
+ *                     doesn't come round soon, by a signal handler that interrupts it
  *
  * The watchdog is a thread of its own that touches neither Python nor libuv's loop, so it works
  * whatever the other threads are stuck in.
@@ -9,24 +13,48 @@
 #ifndef LOOPLAB_SIGNALS_H
 #define LOOPLAB_SIGNALS_H
 
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
+/* All on the HTTP thread, with the owner; on_stop must be there. */
+typedef struct {
+    void (*on_stop)(void *owner);    /* begin to drain */
+    void (*on_reopen)(void *owner);  /* SIGHUP; NULL: the signal keeps its effect */
+    void (*on_inspect)(void *owner); /* SIGUSR1; calls signals_claim_inspection(); may be NULL */
+    /* SIGUSR1, but the thread hasn't come round: in the middle of whatever it does, in a signal
+     * handler. It may call only what is async-signal-safe. Whoever had the signal before
+     * signals_open() is called after it. NULL if on_inspect is. */
+    void (*on_stuck)(void *owner);
+} signals_events_t;
+
 typedef struct signals {
     /* Set by signals_open(), read-only afterwards. */
-    void (*on_stop)(void *owner); /* HTTP thread: begin to drain */
-    void       *owner;
-    uint32_t    drain_timeout_ms;
-    uv_thread_t watchdog;
+    signals_events_t events;
+    void            *owner;
+    uint32_t         drain_timeout_ms;
+    uv_thread_t      watchdog, http_thread;
+    struct sigaction inspect_before; /* what SIGUSR1 did */
 
     /* HTTP thread only, but for uv_async_send(). */
     uv_async_t async;
+
+    /* Any thread, atomic: set by the watchdog, taken by whoever does it. */
+    atomic_bool stop_due, reopen_due, inspect_due;
+    atomic_bool stuck; /* the next SIGUSR1 on the HTTP thread is the watchdog's */
 } signals_t;
 
 /* Install the handlers and start the watchdog. thread: HTTP    returns 0 or libuv's error */
 int signals_open(signals_t *self, uv_loop_t *loop, uint32_t drain_timeout_ms,
-                 void (*on_stop)(void *), void *owner);
+                 const signals_events_t *events, void *owner);
+
+/*
+ * on_inspect has got hold of all that it needs: is it still to go on? False if on_stuck has done it
+ * meanwhile. thread: HTTP
+ */
+bool signals_claim_inspection(signals_t *self);
 
 /*
  * The process reaches its end by itself: stop the watchdog, join it, close the async handle (the

@@ -29,20 +29,41 @@ static size_t put_prefix(char *buf, size_t cap, log_level_t level)
                                   names[level]);
 }
 
-/* Copy text so that it can't forge a line: control characters as \xNN, new lines as `newline`. */
+/*
+ * Bytes of the printable character at `text`, in UTF-8; 0 if there is none: a control character
+ * (U+0080 to U+009F too, which terminals obey), or bytes that are no UTF-8.
+ */
+static size_t printable_len(const char *text)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    size_t               len = 1;
+
+    if (c[0] < 0x80)
+        return (c[0] >= 0x20 && c[0] != 0x7f) || c[0] == '\t' ? 1 : 0;
+    if (c[0] < 0xc2 || c[0] > 0xf4 || (c[0] == 0xc2 && c[1] < 0xa0) ||
+        (c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xf0 && c[1] < 0x90))
+        return 0;
+    for (size_t needed = c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4; len < needed; len++)
+        if ((c[len] & 0xc0) != 0x80)
+            return 0;
+    return len;
+}
+
+/* Copy text so that it can't forge a line: what isn't printable as \xNN, new lines as `newline`. */
 static size_t put_escaped(char *at, const char *text, const char *newline)
 {
     char *start = at;
 
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
+    while (*text != '\0') {
+        size_t len = printable_len(text);
 
-        if (c == '\n' && newline != NULL)
+        if (*text == '\n' && newline != NULL)
             at += sprintf(at, "%s", newline);
-        else if ((c < 0x20 && c != '\t') || c == 0x7f)
-            at += sprintf(at, "\\x%02x", c);
+        else if (len == 0)
+            at += sprintf(at, "\\x%02x", (unsigned char)*text);
         else
-            *at++ = (char)c;
+            at = (char *)memcpy(at, text, len) + len;
+        text += len == 0 ? 1 : len;
     }
     return (size_t)(at - start);
 }

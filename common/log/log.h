@@ -1,7 +1,7 @@
 /*
  * The log: one line per event on standard error, "2026-01-31T12:00:00.123Z warning message".
- * Control characters in a message are escaped, so a client can't forge a line; lines of a
- * multi-line text (a traceback) are indented by two spaces.
+ * Text is UTF-8; what isn't printable is escaped, so a client can't forge a line or steer a
+ * terminal. Lines of a multi-line text (a traceback) are indented by two spaces.
  *
  * thread: any; a line is one write(), so lines of several threads don't mix
  */

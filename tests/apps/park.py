@@ -1,6 +1,7 @@
 """Handlers that wait at a gate which the test holds; asyncio's and the blocking kind."""
 
 import asyncio
+import itertools
 
 from harness import await_at, event, wait_at, where
 from looplab import App
@@ -51,6 +52,13 @@ async def block(request):
     event("blocking")
     wait_at(int(request.path_params["gate"]))
     return "released"
+
+
+@async_app.get("/hold")
+async def hold(request):
+    """Worse: never comes back from C, and so keeps the GIL, if there is one."""
+    event("holding")
+    sum(itertools.repeat(0))
 
 
 @async_app.get("/stubborn/{gate}")

@@ -395,7 +395,8 @@ Test(lab_options, help_lists_every_option_with_its_default)
                                         "--help",
                                         "--access-log[=FILE]",
                                         "--access-log-format=FORMAT",
-                                        "--metrics"};
+                                        "--metrics",
+                                        "USR1"};
     parsed_t                 parsed = parse(&plain, "--help");
     char                     part[100];
 

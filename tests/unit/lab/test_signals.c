@@ -32,12 +32,20 @@ static void on_stop(void *owner)
     uv_stop(&program->loop);
 }
 
-static void program_open(program_t *program, uint32_t drain_timeout_ms, void (*stop)(void *))
+static void program_open_for(program_t *program, uint32_t drain_timeout_ms,
+                             const signals_events_t *events)
 {
     *program = (program_t){0};
     cr_assert_eq(uv_loop_init(&program->loop), 0);
-    cr_assert_eq(signals_open(&program->signals, &program->loop, drain_timeout_ms, stop, program),
+    cr_assert_eq(signals_open(&program->signals, &program->loop, drain_timeout_ms, events, program),
                  0);
+}
+
+static void program_open(program_t *program, uint32_t drain_timeout_ms, void (*stop)(void *))
+{
+    const signals_events_t events = {.on_stop = stop};
+
+    program_open_for(program, drain_timeout_ms, &events);
 }
 
 static void program_close(program_t *program)
@@ -98,6 +106,77 @@ Test(lab_signals, signals_after_close_are_without_effect)
     for (int i = 0; i < 100000; i++)
         raise(i % 2 ? SIGTERM : SIGINT);
     cr_expect_eq(program.stops, 0);
+}
+
+/* ---- Looking in ------------------------------------------------------------------------------ */
+
+static _Atomic int reopened, inspected, claimed, interrupted, passed_on;
+
+static void on_reopen(void *owner)
+{
+    reopened++;
+    on_stop(owner);
+}
+
+static void on_inspect(void *owner)
+{
+    inspected++;
+    claimed += signals_claim_inspection(&((program_t *)owner)->signals);
+    on_stop(owner);
+}
+
+static void on_stuck(void *owner)
+{
+    program_t  *program = owner;
+    uv_thread_t here = uv_thread_self();
+
+    interrupted += uv_thread_equal(&program->thread, &here);
+}
+
+static void on_earlier(int number)
+{
+    passed_on += number == SIGUSR1;
+}
+
+static const signals_events_t looking = {
+    .on_stop = on_stop, .on_reopen = on_reopen, .on_inspect = on_inspect, .on_stuck = on_stuck};
+
+Test(lab_signals, sighup_and_sigusr1_are_the_loops_to_answer)
+{
+    program_t program;
+
+    program_open_for(&program, 10000, &looking);
+    raise(SIGHUP);
+    uv_run(&program.loop, UV_RUN_DEFAULT);
+    cr_expect(reopened == 1 && inspected == 0);
+    for (int i = 1; i <= 2; i++) {
+        raise(SIGUSR1);
+        uv_run(&program.loop, UV_RUN_DEFAULT);
+        cr_expect(inspected == i && claimed == i, "signal %d: %d calls of on_inspect, %d claims", i,
+                  inspected, claimed);
+    }
+    cr_expect(reopened == 1 && interrupted == 0);
+    program_close(&program);
+}
+
+/* Whoever had the signal before, such as Python's faulthandler, has its say after on_stuck. */
+Test(lab_signals, a_thread_that_does_not_come_round_is_interrupted)
+{
+    program_t program;
+
+    signal(SIGUSR1, on_earlier);
+    program_open_for(&program, 10000, &looking);
+    program.thread = uv_thread_self();
+    raise(SIGUSR1);
+    while (passed_on == 0) /* what it is stuck in; the suite's time-out ends it */
+        uv_sleep(1);
+    cr_expect(interrupted == 1 && passed_on == 1 && inspected == 0,
+              "%d calls of on_stuck on its thread, %d of the earlier handler, %d of on_inspect",
+              interrupted, passed_on, inspected);
+    raise(SIGTERM);
+    uv_run(&program.loop, UV_RUN_DEFAULT);
+    cr_expect(claimed == 0, "it is said twice");
+    program_close(&program);
 }
 
 /* ---- The end of the process ------------------------------------------------------------------ */

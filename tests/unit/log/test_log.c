@@ -136,6 +136,16 @@ Test(log, a_message_cannot_forge_a_line)
         {"\x01\x1f\x7f", "error \\x01\\x1f\\x7f\n"},
         {"a\tb", "error a\tb\n"},
         {"caf\xc3\xa9", "error caf\xc3\xa9\n"},
+        {"\xe2\x82\xac \xf0\x9f\x90\x8d", "error \xe2\x82\xac \xf0\x9f\x90\x8d\n"},
+        /* U+009B is CSI to a terminal, and so may bytes be that are no UTF-8. */
+        {"\xc2\x9b"
+         "31m \xc2\xa0",
+         "error \\xc2\\x9b31m \xc2\xa0\n"},
+        {"\x9b"
+         "31m \xff",
+         "error \\x9b31m \\xff\n"},
+        {"\xe0\x82\x9b \xf0\x80\x82\x9b", "error \\xe0\\x82\\x9b \\xf0\\x80\\x82\\x9b\n"},
+        {"cut \xe2\x82", "error cut \\xe2\\x82\n"},
         {"100 % of %s", "error 100 % of %s\n"},
         {"", "error \n"},
     };
