@@ -17,7 +17,7 @@ FOLDER = os.path.join(BENCH, "results")
 # A run for the record: the file that is committed, and from which the documents' tables come. What
 # is shorter goes to a file beside it that git ignores.
 RECORD_ROUNDS, RECORD_SECONDS = 10, 3
-INTERPRETERS_ROUNDS, INTERPRETERS_SECONDS = 6, 2  # 46 configurations: eleven minutes
+INTERPRETERS_ROUNDS, INTERPRETERS_SECONDS = 6, 2  # 46 configurations: twelve minutes
 RECORDS = {
     "reproduce": "reference.json",
     "pythons": "reference-pythons.json",
