@@ -14,6 +14,10 @@
     reports.py      the tables themselves
     comparison.py   the tables of runs with several interpreters
     promises.py     the figures that the project promises, and their verdicts
+    taken_apart.py  labs that say where their requests' time goes, and the tables of that
+    rungs.py        the ladder: rungs, parents, how each is started
+    ladder_report.py  its tables
+    pingpong.py     the floor under a hop
     memory.py       what an idle connection costs
     pipelining.py   does a server answer pipelined requests right?
     session.py      a script's frame: options, signals, errors, exit status

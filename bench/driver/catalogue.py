@@ -129,13 +129,13 @@ def _lab(program, python, workers=None, path="/"):
                 free_threaded=python.free_threaded)
 
 
-def missing_programs(bin_dir):
-    return [p for p in PROGRAMS if not os.access(os.path.join(bin_dir, p), os.X_OK)]
+def missing_programs(bin_dir, programs=PROGRAMS):
+    return [p for p in programs if not os.access(os.path.join(bin_dir, p), os.X_OK)]
 
 
-def fingerprint(*bin_dirs):
+def fingerprint(*bin_dirs, programs=PROGRAMS):
     """Changes when what is measured does: a run is not continued across such a change."""
-    files = [os.path.join(folder, program) for folder in bin_dirs for program in PROGRAMS]
+    files = [os.path.join(folder, program) for folder in bin_dirs for program in programs]
     files += sorted(glob.glob(os.path.join(BENCH, "..", "handlers", "*.py")))
     files += sorted(glob.glob(os.path.join(PEERS, "*.py")) + glob.glob(os.path.join(APPS, "*.py")))
     digest = hashlib.sha256(_NGINX_CONFIG.encode() + repr(_PYTHON_PEERS).encode())

@@ -17,13 +17,22 @@ FOLDER = os.path.join(BENCH, "results")
 # A run for the record: the file that is committed, and from which the documents' tables come. What
 # is shorter goes to a file beside it that git ignores.
 RECORD_ROUNDS, RECORD_SECONDS = 10, 3
-INTERPRETERS_ROUNDS, INTERPRETERS_SECONDS = 6, 2  # 46 configurations: twelve minutes
+# What has many configurations needs less of each: the ladder 25, the interpreters 46.
+LADDER_SECONDS = 2
+INTERPRETERS_ROUNDS, INTERPRETERS_SECONDS = 6, 2
+ENOUGH = {
+    "ladder": (RECORD_ROUNDS, LADDER_SECONDS),
+    "interpreters": (INTERPRETERS_ROUNDS, INTERPRETERS_SECONDS),
+    "breakdown": (5, 4),
+}
 RECORDS = {
     "reproduce": "reference.json",
     "pythons": "reference-pythons.json",
     "measure": "measure.json",
     "peers": "peers.json",
     "interpreters": "interpreters.json",
+    "ladder": "ladder.json",
+    "breakdown": "breakdown.json",
 }
 ORIENTATIONS = {
     "reproduce": "latest.json",
@@ -31,14 +40,14 @@ ORIENTATIONS = {
     "measure": "latest-measure.json",
     "peers": "latest-peers.json",
     "interpreters": "latest-interpreters.json",
+    "ladder": "latest-ladder.json",
+    "breakdown": "latest-breakdown.json",
 }
 
 
 def name_for(kind, rounds, seconds, whole=True):
     """Where a run is stored: what is too short, or measured in part only, is not for the record."""
-    least = RECORD_ROUNDS, RECORD_SECONDS
-    if kind == "interpreters":
-        least = INTERPRETERS_ROUNDS, INTERPRETERS_SECONDS
+    least = ENOUGH.get(kind, (RECORD_ROUNDS, RECORD_SECONDS))
     long_enough = rounds >= least[0] and seconds >= least[1]
     return (RECORDS if long_enough and whole else ORIENTATIONS)[kind]
 

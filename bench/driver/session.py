@@ -52,11 +52,11 @@ def parser(description, rounds, seconds, exit_status=EXIT_STATUS.format(more="")
     return options
 
 
-def check_programs(bin_dir):
+def check_programs(bin_dir, programs=catalogue.PROGRAMS, command="make measured"):
     """Before anything else: what is needed is there."""
-    missing = catalogue.missing_programs(bin_dir)
+    missing = catalogue.missing_programs(bin_dir, programs)
     if missing:
-        raise ServerError(f"no {', '.join(missing)} in {bin_dir}: `make measured` builds them")
+        raise ServerError(f"no {', '.join(missing)} in {bin_dir}: `{command}` builds them")
     wrk.check_installed()
     if procfs.two_cpus() is None:
         note("only one CPU here: wrk and the server share it, so `pinned` means nothing")
@@ -106,10 +106,10 @@ def note_problem(error):
     note(f"{os.path.basename(sys.argv[0])}: {error}")
 
 
-def new_run(kind, specs, configurations, parsed, **more):
+def new_run(kind, specs, configurations, parsed, programs=catalogue.PROGRAMS, **more):
     """A Run that continues an interrupted one if it may."""
     folders = [folder for _, folder in getattr(parsed, "python", [])] or [parsed.bin_dir]
-    fingerprint = catalogue.fingerprint(*folders)
+    fingerprint = catalogue.fingerprint(*folders, programs=programs)
     partial = f"partial-{kind}.json"
     run = Run(specs, configurations, parsed.rounds, parsed.seconds, partial, fingerprint, **more)
     done = run.resume() if parsed.resume else 0

@@ -17,7 +17,7 @@ typedef struct lab
 
 /* Options that only some labs have. */
 enum {
-    LAB_HAS_WORKERS = 1 << 0, /* --workers */
+    LAB_HAS_WORKERS = 1 << 0, /* --workers, --worker-queue */
 };
 
 typedef struct {
@@ -30,11 +30,14 @@ typedef struct {
 
 /* What a lab gets to work with; everything is borrowed and outlives it. */
 typedef struct {
+    uv_loop_t       *loop; /* the HTTP thread's */
     bridge_t        *bridge;
     bridge_app_t    *app;
     bridge_thread_t *http_thread; /* the HTTP thread's Python state */
     completions_t   *completions;
-    unsigned         workers; /* --workers */
+    unsigned         workers;      /* --workers */
+    unsigned         worker_queue; /* --worker-queue */
+    bool             debug;        /* --debug */
 } lab_context_t;
 
 /* Run the program. returns the exit status: 0 drained, 1 failed start, 2 bad usage, 3 cut off */

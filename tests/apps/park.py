@@ -68,3 +68,13 @@ async def stubborn(request):
 async def never(request):
     event("start never")
     await asyncio.get_running_loop().create_future()
+
+
+@async_app.get("/yield")
+async def yields(request):
+    """Gives way once, for which it needs no loop of its own."""
+    try:
+        await asyncio.sleep(0)
+    finally:
+        event("finally")
+    return "went on"

@@ -11,7 +11,7 @@ sys.path.insert(0, BENCH)
 
 from dataclasses import asdict  # noqa: E402
 
-from driver import results  # noqa: E402
+from driver import results, rungs  # noqa: E402
 from driver.blocks import Configuration  # noqa: E402
 
 ENVIRONMENT = {
@@ -118,3 +118,54 @@ def lab_run(rounds=10):
         for c in configurations
     ]
     return stored("reproduce", configurations, blocks, rounds)
+
+
+def ladder_run(rounds=10):
+    """A run of the ladder in which each rung costs 2 µs more than the one before, and each block one
+    hundredth of a µs more than the last; unpinned twice as much. A switch costs 3 µs pinned."""
+    configurations = rungs.configurations()
+    order = {rung.name: number for number, rung in enumerate(rungs.RUNGS)}
+    blocks = [
+        block(c, number, cpu_us=(10.0 + 2 * order[c.server] + number / 100)
+              * (2 if c.placement == "unpinned" else 1))
+        for number in range(1, rounds + 1)
+        for c in configurations
+    ]
+    pingpong = {
+        "pinned": [{"us": 7.0, "cpu_us": 6.0, "switches": 2.0}] * rounds,
+        "unpinned": [{"us": 44.0, "cpu_us": 10.0, "switches": 2.0}] * rounds,
+    }
+    return stored("ladder", configurations, blocks, rounds, pingpong=pingpong)
+
+
+def breakdown_report(mean_us=1000.0, gaps_sum_us=None, gil=True):
+    """What a lab says with --stats=FILE: two gaps, one thread and two workers."""
+    gap = {"count": 9, "p50_us": 1.0, "p99_us": 9.0, "share": 0.5, "sampled": 3,
+           "mean_us": mean_us / 2, "running_us": 5.0, "gil_wait_us": 6.0, "core_wait_us": None,
+           "queue_us": 400.0, "suspended_us": 0.0, "unattributed_us": 1.0}
+    return {
+        "python": "3.11.2",
+        "gil": gil,
+        "end_to_end_us": {"mean": mean_us, "p50": mean_us, "p99": 2 * mean_us},
+        "gaps_sum_us": mean_us if gaps_sum_us is None else gaps_sum_us,
+        "cpu_us_per_request": 20.0,
+        "unattributed_share": 0.01,
+        "hops": [{**gap, "from": "parsed", "to": "attached"},
+                 {**gap, "from": "attached", "to": "written"}],
+        "categories": [{"name": "thread scheduling", "mean_us": mean_us / 4, "queue_us": 0.0,
+                        "reported_ms": 15}],
+        "threads": [{"name": name, "cpu_us_per_request": 10.0, "utilisation": 0.5}
+                    for name in ("http", "worker-0", "worker-1")],
+        "bench": {"rps": 5000.0, "mean_us": mean_us + 100, "p50_us": mean_us, "p99_us": mean_us,
+                  "connections": 100, "kernel_and_client_us": 100.0, "in_flight": 90.0},
+    }
+
+
+def breakdown_run(rounds=5, report=breakdown_report):
+    """A run of `make breakdown` on three interpreters; later rounds are slower."""
+    configurations = [Configuration(lab, "unpinned", python=python)
+                      for lab in LAB_RPS for python in PYTHONS]
+    run = run_of_several("breakdown", configurations, rounds=rounds)
+    for one in run["blocks"]:
+        one["report"] = report(1000.0 * one["round"])
+    return run

@@ -8,23 +8,17 @@ From the environment, set by `make test`: LAB_BIN_DIR, PYTHON_CONFIG.
 """
 
 import os
-import re
-import select
 import shlex
 import shutil
-import signal
 import subprocess
 import tempfile
 import textwrap
-import time
 import unittest
-import urllib.request
 
 import support  # noqa: F401  puts bench/ on the path
 from driver import catalogue, pythons
 from driver.servers import Server, ServerError, Spec
-
-DEADLINE_S = 20
+from labs import Lab, lab_path
 
 SINGLE_PHASE = """
 #include <Python.h>
@@ -61,14 +55,10 @@ def home(request):
 """
 
 
-def lab3():
-    return os.path.join(os.environ.get("LAB_BIN_DIR", ""), "lab3")
-
-
 def python_of_lab():
     """What the lab says that it embeds, as built: "Python 3.13.5 free-threaded, -O3"."""
     said = subprocess.run(
-        [lab3(), "--version"], capture_output=True, text=True, check=True
+        [lab_path("lab3"), "--version"], capture_output=True, text=True, check=True
     )
     return said.stdout.splitlines()[1]
 
@@ -78,62 +68,7 @@ def config(*options):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-class Lab:
-    """lab3 with an app of its own folder, until the `with` block ends."""
-
-    def __init__(self, folder):
-        self.stderr_path = os.path.join(folder, "stderr")
-        with open(self.stderr_path, "w") as stderr:
-            self.process = subprocess.Popen(
-                [os.path.abspath(lab3()), "--port", "0", "--app", "culprit_app:app"],
-                cwd=folder,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-            )
-
-    def __enter__(self):
-        self.banner = self._read_banner()
-        self.url = self.banner.split("listening on ")[1].strip()
-        return self
-
-    def __exit__(self, *exc):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-    def _read_banner(self):
-        """What the lab prints up to and with the line that says where it listens."""
-        deadline = time.monotonic() + DEADLINE_S
-        stdout = self.process.stdout.fileno()
-        said = b""
-        while not re.search(rb"listening on \S+\n", said):
-            left = max(0, deadline - time.monotonic())
-            chunk = select.select([stdout], [], [], left)[0] and os.read(stdout, 4096)
-            if not chunk:
-                self.__exit__()
-                raise AssertionError(
-                    f"no banner from the lab; it said {said!r} and {self.stderr()!r}"
-                )
-            said += chunk
-        return said.decode()
-
-    def get(self):
-        with urllib.request.urlopen(self.url + "/", timeout=DEADLINE_S) as answer:
-            return answer.read()
-
-    def stop(self):
-        """SIGTERM; what the lab printed after its banner."""
-        self.process.send_signal(signal.SIGTERM)
-        rest, _ = self.process.communicate(timeout=DEADLINE_S)
-        return rest.decode()
-
-    def stderr(self):
-        with open(self.stderr_path) as file:
-            return file.read()
-
-
-@unittest.skipUnless(os.access(lab3(), os.X_OK), "LAB_BIN_DIR names no labs")
+@unittest.skipUnless(os.access(lab_path("lab3"), os.X_OK), "LAB_BIN_DIR names no labs")
 class GilBack(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="looplab-gil-")
@@ -145,7 +80,7 @@ class GilBack(unittest.TestCase):
         self.compile(source)
         with open(self.app_path(), "w") as file:
             file.write(APP.format(at_import=at_import, in_handler=in_handler))
-        return Lab(self.folder)
+        return Lab("lab3", "--app", "culprit_app:app", folder=self.folder)
 
     def app_path(self):
         return os.path.join(self.folder, "culprit_app.py")
@@ -196,7 +131,7 @@ class GilBack(unittest.TestCase):
                 app = APP.format(at_import=at_import, in_handler=in_handler)
                 with open(self.app_path(), "w") as file:
                     file.write(app.replace('"hello"', '"Hello, World!"'))
-                command = (os.path.abspath(lab3()), "--port", "0", "--app", "culprit_app:app")
+                command = (lab_path("lab3"), "--port", "0", "--app", "culprit_app:app")
                 spec = Spec("lab3 on x", command, cwd=self.folder, free_threaded=self.free_threaded)
                 self.assertEqual(self.free_threaded, self.is_refused(spec))
 
@@ -227,7 +162,7 @@ class GilBack(unittest.TestCase):
         )
 
 
-@unittest.skipUnless(os.access(lab3(), os.X_OK), "LAB_BIN_DIR names no labs")
+@unittest.skipUnless(os.access(lab_path("lab3"), os.X_OK), "LAB_BIN_DIR names no labs")
 class ImmortalLoops(unittest.TestCase):
     """bench/apps/immortal.py writes into objects: only where it knows what they look like."""
 

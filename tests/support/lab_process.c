@@ -174,20 +174,20 @@ static void run(lab_process_t *lab, char *const *args)
     started = lab;
 }
 
-static lab_process_t *spawn(int number, const char *app, bool any_port, va_list more)
+static lab_process_t *spawn(const char *name, const char *app, bool any_port, va_list more)
 {
     lab_process_t *lab = calloc(1, sizeof *lab);
     char           app_option[128], *args[MAX_ARGS + 1];
     int            count = 0;
 
     cr_assert_not_null(lab, "no memory");
-    snprintf(lab->name, sizeof lab->name, "lab%d", number);
+    snprintf(lab->name, sizeof lab->name, "%s", name);
     args[count++] = lab->name;
     if (any_port)
         args[count++] = "--port=0";
     if (app != NULL) {
         snprintf(app_option, sizeof app_option, "--app=%s:%s", app,
-                 number == 3 ? "sync_app" : "async_app");
+                 strcmp(name, "lab3") == 0 ? "sync_app" : "async_app");
         args[count++] = app_option;
     }
     while (count < MAX_ARGS && (args[count] = va_arg(more, char *)) != NULL)
@@ -197,13 +197,21 @@ static lab_process_t *spawn(int number, const char *app, bool any_port, va_list 
     return lab;
 }
 
+static const char *lab_name(int number)
+{
+    static char name[8];
+
+    snprintf(name, sizeof name, "lab%d", number);
+    return name;
+}
+
 lab_process_t *lab_spawn(int number, const char *app, ...)
 {
     lab_process_t *lab;
     va_list        more;
 
     va_start(more, app);
-    lab = spawn(number, app, false, more);
+    lab = spawn(lab_name(number), app, false, more);
     va_end(more);
     return lab;
 }
@@ -214,7 +222,19 @@ lab_process_t *lab_start(int number, const char *app, ...)
     va_list        more;
 
     va_start(more, app);
-    lab = spawn(number, app, true, more);
+    lab = spawn(lab_name(number), app, true, more);
+    va_end(more);
+    lab_wait_listening(lab);
+    return lab;
+}
+
+lab_process_t *lab_start_rung(const char *name, const char *app, ...)
+{
+    lab_process_t *lab;
+    va_list        more;
+
+    va_start(more, app);
+    lab = spawn(name, app, true, more);
     va_end(more);
     lab_wait_listening(lab);
     return lab;

@@ -30,7 +30,7 @@ enum {
 
 typedef struct lab_process {
     struct lab_process *next; /* of those that this test has started and not freed */
-    char                name[8];
+    char                name[32];
     bool                ended;
     pid_t               pid;
     int                 port;
@@ -61,6 +61,9 @@ __attribute__((sentinel)) lab_process_t *lab_spawn(int number, const char *app, 
 
 /* The same with --port 0; returns once it listens. The test fails if it doesn't. */
 __attribute__((sentinel)) lab_process_t *lab_start(int number, const char *app, ...);
+
+/* The same for a rung of the ladder, by its program's name; it serves async_app. */
+__attribute__((sentinel)) lab_process_t *lab_start_rung(const char *name, const char *app, ...);
 
 /* Read `lab->port` from the line that says where it listens. */
 void lab_wait_listening(lab_process_t *lab);

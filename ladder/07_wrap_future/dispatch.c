@@ -1,0 +1,183 @@
+/*
+ * Rung 7: rung 6 with an asyncio future around the other. Parent: rung 6, 06_concurrent_future.
+ *
+ * Adds asyncio.wrap_future(): a future of this loop that follows the concurrent one, and the
+ * call_soon_threadsafe() by which it hears of it, one more wake-up of the loop by itself. This is
+ * the report's chain in full, on a single loop: the next rung, lab2_threadpool with one worker,
+ * runs the coroutine on another loop's thread and differs in nothing else.
+ *
+ *     HTTP thread                                   loop thread
+ *     ① attach, call_soon_threadsafe  ----------->  ② call the handler,
+ *                                                      run_coroutine_threadsafe, wrap_future
+ *                                                   ③ ensure_future: the task
+ *                                                      ... the coroutine runs, waits, runs ...
+ *                                                   ④ concurrent.futures.Future is set
+ *                                                   ⑤ the wrapped future resolves:
+ *     ⑦ take completions, respond     <-----------     result -> response, ⑥ post
+ *
+ * A request and its reference belong to one side at a time: to the HTTP thread until ①, to the
+ * loop thread until ⑥. req->lab_data is the loop thread's: the wrapped future, while there is one.
+ */
+#include <stdlib.h>
+
+#include "common/bridge/loop_thread.h"
+#include "common/lab/lab.h"
+
+struct lab {
+    /* Set by lab_open(), read-only afterwards. */
+    bridge_thread_t *python;      /* borrowed: the HTTP thread's Python state */
+    completions_t   *completions; /* borrowed */
+    loop_thread_t    loop;
+    bridge_asyncio_t asyncio; /* owned: what is called of it, looked up once */
+};
+
+static void on_woken(void *owner, http_request_t *req, PyObject *arg);
+static void on_done(void *owner, http_request_t *req, PyObject *future);
+static void on_cancel(void *owner, http_request_t *req, PyObject *arg);
+
+/* Attached, HTTP thread: have the loop's thread run `fn`. returns 0, or -1 with an exception set */
+static int call_on_loop(lab_t *lab, bridge_fn fn, http_request_t *req)
+{
+    PyObject *callable = bridge_callable(fn, lab, req); /* new */
+    PyObject *args[] = {NULL, callable};
+    PyObject *handle = NULL;
+
+    if (callable != NULL)
+        handle = PyObject_Vectorcall(lab->loop.call_soon_threadsafe, args + 1,
+                                     1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL); /* new */
+    Py_XDECREF(handle);
+    Py_XDECREF(callable);
+    return handle == NULL ? -1 : 0;
+}
+
+/* HTTP thread, once a turn: every request that is complete by now. */
+void lab_on_ready(lab_t *lab, http_request_list_t *ready)
+{
+    http_request_t *req;
+
+    bridge_attach(lab->python); /* ① wait for the GIL, once a turn */
+    while ((req = http_request_list_pop(ready)) != NULL)
+        if (call_on_loop(lab, on_woken, req) != 0) /* lock, deque, self-pipe: a wake-up each */
+            http_respond_transfer(req, bridge_response(req, NULL));
+    bridge_detach(lab->python);
+}
+
+/* Loop thread: have this loop run the coroutine. returns a new concurrent.futures.Future */
+static PyObject *run_on_loop(lab_t *lab, PyObject *coroutine)
+{
+    PyObject *args[] = {NULL, coroutine, lab->loop.loop};
+
+    return PyObject_Vectorcall(lab->asyncio.run_coroutine_threadsafe, args + 1,
+                               2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+}
+
+/* Loop thread: an asyncio future of this loop that follows the other. returns a new one */
+static PyObject *wrap_for_loop(lab_t *lab, PyObject *future)
+{
+    PyObject *args[] = {NULL, future, lab->loop.loop};
+
+    return PyObject_Vectorcall(lab->asyncio.wrap_future, args + 1,
+                               1 | PY_VECTORCALL_ARGUMENTS_OFFSET, lab->asyncio.loop_keyword);
+}
+
+/* Loop thread: handler -> coroutine -> future -> asyncio's future. */
+static void on_woken(void *owner, http_request_t *req, PyObject *arg)
+{
+    lab_t    *lab = owner;
+    PyObject *coroutine = NULL, *future = NULL, *wrapped = NULL, *callback = NULL, *none = NULL;
+
+    (void)arg;
+    coroutine = bridge_call_handler(req); /* ② new */
+    if (coroutine != NULL)
+        future = run_on_loop(lab, coroutine); /* ③ new */
+    if (future != NULL)
+        wrapped = wrap_for_loop(lab, future); /* ④ new */
+    if (wrapped != NULL)
+        callback = bridge_callable(on_done, lab, req); /* new */
+    if (callback != NULL)
+        none =
+            PyObject_CallMethodOneArg(wrapped, lab->asyncio.add_done_callback, callback); /* new */
+    if (none != NULL)
+        req->lab_data = Py_NewRef(wrapped); /* until on_done() */
+    else
+        completions_post(lab->completions, req, bridge_response(req, NULL));
+    Py_XDECREF(none);
+    Py_XDECREF(callback);
+    Py_XDECREF(wrapped);
+    Py_XDECREF(future);
+    Py_XDECREF(coroutine);
+}
+
+/* Loop thread: the wrapped future is done, whichever way it ended. */
+static void on_done(void *owner, http_request_t *req, PyObject *future)
+{
+    lab_t    *lab = owner;
+    PyObject *value = PyObject_CallMethodNoArgs(future, lab->asyncio.result); /* ⑤ new; or raises */
+    http_response_t *resp = bridge_response(req, value);
+
+    Py_XDECREF(value);
+    Py_DECREF((PyObject *)req->lab_data);
+    req->lab_data = NULL;
+    completions_post(lab->completions, req, resp); /* ⑥ req is gone now */
+}
+
+/* HTTP thread, woken by a completion: libuv merges wake-ups, so take all there is. */
+void lab_on_completions(lab_t *lab)
+{
+    http_request_t  *req;
+    http_response_t *resp;
+
+    while (completions_take(lab->completions, &req, &resp))
+        http_respond_transfer(req, resp); /* ⑦ */
+}
+
+/* HTTP thread: nobody waits for the answer, so cancel the future; on its own loop's thread. */
+void lab_on_client_gone(lab_t *lab, http_request_t *req)
+{
+    bridge_attach(lab->python);
+    if (call_on_loop(lab, on_cancel, req) != 0)
+        PyErr_Clear(); /* the loop is closed, and its futures are cancelled already */
+    bridge_detach(lab->python);
+}
+
+/* Loop thread: the wrapped future passes it on to the other, and that to the task. */
+static void on_cancel(void *owner, http_request_t *req, PyObject *arg)
+{
+    lab_t    *lab = owner;
+    PyObject *future = req->lab_data; /* borrowed; NULL: done, or never begun */
+    PyObject *known;
+
+    (void)arg;
+    if (future == NULL)
+        return;
+    known = PyObject_CallMethodNoArgs(future, lab->asyncio.cancel); /* new */
+    if (known == NULL)
+        PyErr_WriteUnraisable(future);
+    Py_XDECREF(known);
+}
+
+/* ---- Start and end --------------------------------------------------------------------------- */
+
+int lab_open(lab_t **out, const lab_context_t *context)
+{
+    lab_t *lab = calloc(1, sizeof *lab);
+
+    if (lab == NULL)
+        return -1;
+    lab->python = context->http_thread;
+    lab->completions = context->completions;
+    if (bridge_asyncio_open(&lab->asyncio, lab->python) != 0 ||
+        loop_thread_start(&lab->loop, context->bridge, context->app, "loop") != 0) {
+        lab_close(lab);
+        return -1;
+    }
+    *out = lab;
+    return 0;
+}
+
+void lab_close(lab_t *lab)
+{
+    loop_thread_stop(&lab->loop, lab->python);
+    bridge_asyncio_close(&lab->asyncio, lab->python);
+    free(lab);
+}
