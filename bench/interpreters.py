@@ -12,7 +12,7 @@ from driver import catalogue, comparison, promises, pythons, reports, results, s
 from driver.blocks import Configuration
 
 DEFAULT_ROUNDS, DEFAULT_SECONDS = results.INTERPRETERS_ROUNDS, results.INTERPRETERS_SECONDS
-LIMIT_SECONDS = 14 * 60  # disturbed blocks are measured again only as long as this is kept
+PATIENCE = 1.25  # disturbed blocks are measured again until so many times the planned time is over
 
 
 def configurations(pythons_of_run):
@@ -61,9 +61,9 @@ def main():
         specs |= catalogue.labs_on(python, comparison.WORKERS)
         specs |= catalogue.immortal_labs_on(python) if python.free_threaded else {}
     environment = results.environment_of(found)
-    run = session.new_run("interpreters", specs, configurations(found), parsed,
-                          time_limit=LIMIT_SECONDS)
+    run = session.new_run("interpreters", specs, configurations(found), parsed)
     todo = run.todo()
+    run.time_limit = PATIENCE * run.planned_seconds(todo)
     end = time.localtime(time.time() + run.planned_seconds(todo))
     session.note(f"{len(todo)} blocks of {parsed.seconds} s, "
                  f"until about {time.strftime('%H:%M', end)}")

@@ -1,6 +1,8 @@
 """Runs with several interpreters: who is who, and what stands next to whom."""
 
 import argparse
+import contextlib
+import io
 import os
 import unittest
 
@@ -122,6 +124,19 @@ class Tables(unittest.TestCase):
                  comparison.immortal_over_counted(self.measured)]
         for table in shown:
             self.assertLessEqual(max(map(len, tables.text(*table).splitlines())), 110)
+
+    def test_a_run_is_shown_whole(self):
+        cases = {
+            reproduce.show_by_python: (self.reproduced, ["3.13.5 free-threaded", "lab2/lab1, pinned",
+                                                         "Python 3.11.2 GIL, -O2"]),
+            interpreters.show: (self.measured, ["lab2, 16 loops", "3.13t / 3.13", "so?",
+                                                "immortal / counted"]),
+        }
+        for show, (data, expected) in cases.items():
+            with contextlib.redirect_stdout(io.StringIO()) as said:
+                show(data)
+            for part in expected:
+                self.assertIn(part, said.getvalue())
 
     def test_groups_stand_above_their_columns(self):
         text = tables.text(["", "a", "b"], [["row", 1, 2]], [("x", "a long title", 2)])
