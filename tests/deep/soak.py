@@ -18,6 +18,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -131,12 +132,18 @@ def start(program, number):
     app = "stress:sync_app" if number == 3 else "stress:async_app"
     command = [program, "--port=0", f"--app={app}", "--log-level=error", "--header-timeout=2",
                "--body-timeout=2", "--write-timeout=2", "--keepalive-timeout=5"]
+    log = tempfile.TemporaryFile("w+")  # not a pipe: a log that nobody reads would stop the lab
     lab = subprocess.Popen(command + (["--workers=4"] if number == 2 else []), cwd=APPS, text=True,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                           stdout=subprocess.PIPE, stderr=log)
     for line in lab.stdout:
         if found := re.match(r"listening on http://127\.0\.0\.1:(\d+)", line):
-            return lab, int(found[1])
-    sys.exit(f"{program} doesn't start: {lab.stderr.read()}")
+            return lab, int(found[1]), log
+    sys.exit(f"{program} doesn't start: {text_of(log)}")
+
+
+def text_of(file):
+    file.seek(0)
+    return file.read()
 
 
 def resident_kib(pid):
@@ -171,7 +178,7 @@ def claims(lab, good, out, err):
 
 
 def soak(bin_dir, name, seconds, rate):
-    lab, port = start(os.path.abspath(os.path.join(bin_dir, name)), int(name[-1]))
+    lab, port, log = start(os.path.abspath(os.path.join(bin_dir, name)), int(name[-1]))
     until = time.monotonic() + seconds
     good = [Good(port, number, until) for number in range(GOOD_CLIENTS)]
     rude = Rude(port, rate, until, seed=name)
@@ -183,12 +190,12 @@ def soak(bin_dir, name, seconds, rate):
         thread.join(seconds + 2 * DEADLINE)
     end = resident_kib(lab.pid)
     lab.send_signal(signal.SIGTERM)
-    out, err = lab.communicate(timeout=60)
+    out = lab.communicate(timeout=60)[0]
     print(f"{name}: {seconds:g} s, {GOOD_CLIENTS} well-behaved clients, {rude.visits} faults"
           f" ({rude.visits / seconds:.0f}/s asked for: {rate:g}/s),"
           f" {half_way:,} KiB resident half-way, {end:,} at the end")
     failed = 0
-    for claim, holds, figures in claims(lab, good, out, err):
+    for claim, holds, figures in claims(lab, good, out, text_of(log)):
         print(f"  {'PASS' if holds else 'FAIL'}  {claim}: {figures}")
         failed += not holds
     return failed
