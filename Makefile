@@ -437,6 +437,24 @@ run-tsan: $(LABS:%=$(BIN)/%) $(BIN)/completions_stress
 	@tools/test_tsan '$(TESTS_OF_TSAN)' '$(BIN)' \
 	    '$(PYTHON_CONFIG:%/bin/python3.13t-config=%)/lib/tsan.supp'
 
+# What takes minutes. The labs under valgrind are a build in which Python's memory is malloc()'s.
+ifneq ($(and $(VARIANT),$(filter test-deep soak idle,$(GOALS))),)
+  $(error test-deep, soak and idle choose what they build: leave DEBUG and SAN out)
+endif
+test-deep: ## what takes minutes: labs under valgrind, a minute of faults each, 10,000 connections
+	@$(if $(call on,$(DEPS)),tools/deps.sh --deep)
+	+@$(MAKE) --no-print-directory DEBUG=1 run-valgrind
+	+@$(MAKE) --no-print-directory soak idle
+
+run-valgrind: $(LABS:%=$(BIN)/%) $(BIN)/integration
+	@tools/test_valgrind '$(BIN)'
+
+soak: $(LABS:%=$(BIN)/%) ## SECONDS=60 of mixed load and faults on each lab, then the books
+	@$(PYTHON) tests/deep/soak.py --bin-dir '$(BIN)' --seconds '$(or $(SECONDS),60)' $(ARGS)
+
+idle: $(LABS:%=$(BIN)/%) $(BIN)/floor ## 10,000 idle connections: what each costs, nginx beside it
+	@$(PYTHON) tests/deep/idle.py --bin-dir '$(BIN)' $(ARGS)
+
 # clang's libFuzzer, with sanitizers: its objects are a variant of their own.
 FUZZ_BUILD = $(MAKE) --no-print-directory CC='$(FUZZ_CC)' CFLAGS='-O2 -g' \
              SAN=fuzzer-no-link,address,undefined
@@ -528,7 +546,7 @@ python: ## build the interpreter that PY names, if it isn't there yet
 
 C_FILES = $(sort $(shell find $(filter-out build/,$(wildcard */)) -name '*.[ch]'))
 SCRIPTS = .ci/run tools/apt.sh tools/config_mk tools/deps.sh tools/fuzz tools/python.sh tools/run_tests \
-          tools/test_tsan
+          tools/test_tsan tools/test_valgrind
 
 format: ## lay out all C files as .clang-format says
 	$(Q)$(CLANG_FORMAT) -i $(C_FILES)
@@ -583,10 +601,10 @@ help: ## this list
 	@echo
 	@sed -n 's/^## /  /p' Makefile
 
-.PHONY: all test test-tsan run-tsan fuzz fuzz-ci run-fuzz $(MEASURING) measured measured-pythons \
-        programs docs-tables check-docs deps python format format-check lint clean distclean help \
-        FORCE $(LABS) unit_trace unit_http unit_faults unit_bridge unit_lab integration conformance \
-        conformance-table
+.PHONY: all test test-tsan run-tsan test-deep run-valgrind soak idle fuzz fuzz-ci run-fuzz \
+        $(MEASURING) measured measured-pythons programs docs-tables check-docs deps python format \
+        format-check lint clean distclean help FORCE $(LABS) unit_trace unit_http unit_faults \
+        unit_bridge unit_lab integration conformance conformance-table
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules

@@ -8,6 +8,7 @@
 #   tools/deps.sh --dev      also the tools of `make lint` and `make format`
 #   tools/deps.sh --python   also what tools/python.sh builds an interpreter with
 #   tools/deps.sh --tsan     also the clang of PY=3.13t-tsan
+#   tools/deps.sh --deep     also what `make test-deep` needs: valgrind
 #   tools/deps.sh --fuzz     also the clang of `make fuzz`, with libFuzzer
 #
 # From the environment:
@@ -32,7 +33,7 @@ log=$deps_dir/install.log
 python_config=${PYTHON_CONFIG:-/usr/bin/python3-config}
 python_is_own=${PYTHON_CONFIG:+yes}
 llhttp_prefix=${LLHTTP_PREFIX:-}
-check=no bench=no dev=no python=no tsan=no fuzz=no
+check=no bench=no dev=no python=no tsan=no fuzz=no deep=no
 
 while (($#)); do
     case $1 in
@@ -42,6 +43,7 @@ while (($#)); do
     --python) python=yes ;;
     --tsan) tsan=yes ;;
     --fuzz) fuzz=yes ;;
+    --deep) deep=yes ;;
     -h | --help)
         print_usage
         exit 0
@@ -139,6 +141,7 @@ find_missing() {
             { [[ $fuzz == no ]] || have_clang_with fuzzer; } || missing+=(clang libclang-rt-dev)
         have llvm-symbolizer || missing+=(llvm) # functions and lines in its reports
     fi
+    [[ $deep == no ]] || have valgrind || missing+=(valgrind)
     if [[ $dev == yes ]]; then
         for package in clang-format clang-tidy cppcheck shellcheck; do
             have "$package" || missing+=("$package")

@@ -136,8 +136,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fail("parsed again, it means something else", args, count);
     if (result != OPTIONS_RUN)
         return 0;
-    if (strcmp(first.app, second.app) != 0 || first.port != second.port ||
-        memcmp(&first.http, &second.http, sizeof first.http) != 0)
+    if (strcmp(first.app, second.app) != 0 || strcmp(first.host, second.host) != 0 ||
+        first.port != second.port || first.http.max_body != second.http.max_body ||
+        first.http.header_timeout_ms != second.http.header_timeout_ms ||
+        first.workers != second.workers)
         fail("parsed again, it has other values", args, count);
     wrong = what_is_wrong(&first);
     if (wrong != NULL)

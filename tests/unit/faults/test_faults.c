@@ -180,11 +180,8 @@ static const char *statuses(void)
     for (; (at = strstr(at, "HTTP/1.1 ")) != NULL && len < sizeof text - 8; at += 9) {
         if (strncmp(at + 9, "100", 3) == 0)
             continue;
-        memcpy(text + len, " ", len > 0);
-        len += len > 0;
-        memcpy(text + len, at + 9, 3);
-        len += 3;
-        text[len] = '\0';
+        len +=
+            (size_t)snprintf(text + len, sizeof text - len, "%s%.3s", len > 0 ? " " : "", at + 9);
     }
     return text;
 }
