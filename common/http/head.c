@@ -98,6 +98,23 @@ static bool is_host(const char *name)
            (name[3] | 0x20) == 't';
 }
 
+/* Is `close` one of these options? llhttp looks too, but misses it between tabs. RFC 9110, 7.6.1 */
+static bool says_close(http_slice_t options)
+{
+    const char *at = options.data, *end = options.data + options.len;
+
+    while (at < end) {
+        const char *from = at;
+
+        while (at < end && *at != ',' && *at != ' ' && *at != '\t')
+            at++;
+        if (slice_is((http_slice_t){from, (size_t)(at - from)}, "close"))
+            return true;
+        at++;
+    }
+    return false;
+}
+
 /* The fields that the server itself obeys. Returns 0, or the status that refuses the request. */
 static int check_fields(http_conn_t *conn, http_request_t *req)
 {
@@ -115,6 +132,9 @@ static int check_fields(http_conn_t *conn, http_request_t *req)
                 return 417; /* RFC 9110, 10.1.1 */
             if (req->version_minor >= 1)
                 conn->continue_due = true;
+        } else if (name.len == 10 && slice_is(name, "connection")) {
+            if (says_close(value))
+                req->close_after = true;
         } else if (name.len == 17 && slice_is(name, "transfer-encoding")) {
             if (req->version_minor == 0)
                 return 400; /* RFC 9112, 6.1: its framing can't be trusted */

@@ -123,8 +123,13 @@ static int status_of_error(const http_conn_t *conn, llhttp_errno_t err, int refu
 {
     const llhttp_t *parser = &conn->parser;
 
+    /* It has the same error for what is no version at all, such as HTTP/x.1 (RFC 9112, 2.3). */
     if (err == HPE_INVALID_VERSION && !version_known(parser))
-        return 505;
+        return strcmp(llhttp_get_error_reason(parser), "Invalid HTTP version") == 0 ? 505 : 400;
+    /* A method that only another protocol has, found out behind the target. */
+    if (err == HPE_INVALID_CONSTANT && conn->parsing != NULL && conn->parsing->target_len > 0 &&
+        http_method_name(parser->method) == NULL)
+        return 501;
     /* A malformed field that is too large as well: the same answer as when it comes in pieces. */
     if (err == HPE_INVALID_HEADER_TOKEN && !conn->head_done && conn->parsing->field_count > 0 &&
         fields_too_large(conn, llhttp_get_error_pos(parser)))
@@ -423,7 +428,8 @@ static int on_message_complete(llhttp_t *parser)
     conn->continue_due = false;
     conn->passed_bytes = 0;
     req->parsed_at_ms = http_now(conn->server);
-    req->close_after = !llhttp_should_keep_alive(parser);
+    if (!llhttp_should_keep_alive(parser))
+        req->close_after = true;
     if (req->close_after)
         http_conn_finish(conn);
     http_conn_push(conn, req);

@@ -122,7 +122,7 @@ Test(http_parser, methods)
         {"TRACE", "TRACE /echo HTTP/1.1\r\n" HOST "\r\n", "501"},
         {"CONNECT", "CONNECT a:80 HTTP/1.1\r\n" HOST "\r\n", "501"},
         {"of WebDAV", "PROPFIND /echo HTTP/1.1\r\n" HOST "\r\n", "501"},
-        {"of RTSP", "DESCRIBE /echo HTTP/1.1\r\n" HOST "\r\n", "400"},
+        {"of RTSP", "DESCRIBE /echo HTTP/1.1\r\n" HOST "\r\n", "501"},
         {"registered nowhere", "BREW /echo HTTP/1.1\r\n" HOST "\r\n", "501"},
         {"longer than a known one", "GETX /echo HTTP/1.1\r\n" HOST "\r\n", "501"},
         {"case-sensitive (RFC 9110, 9.1)", "get /echo HTTP/1.1\r\n" HOST "\r\n", "501"},
