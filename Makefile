@@ -346,8 +346,7 @@ ladder: measured $(RUNGS:%=$(BIN)/%) $(BIN)/pingpong ## one layer at a time: wha
 	$(Q)$(PYTHON) bench/ladder.py --bin-dir $(BIN) \
 	    $(if $(call on,$(QUICK)),--rounds 1 --seconds 1) $(ARGS)
 
-ladder-offline: measured $(OFFLINE:%=$(BIN)/%) ## the rungs without sockets: µs and instructions per request
-	@$(if $(call on,$(DEPS)),tools/deps.sh --dev)
+ladder-offline: measured $(OFFLINE:%=$(BIN)/%) ## the same without sockets: CPU time, instructions
 	$(Q)$(PYTHON) bench/ladder_offline.py --bin-dir $(BIN) $(ARGS)
 
 bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hypercorn, waitress
@@ -424,9 +423,9 @@ help: ## this list
 	@echo
 	@sed -n 's/^## /  /p' Makefile
 
-.PHONY: all test test-tsan run-tsan reproduce measure measured ladder ladder-offline bench-peers docs-tables \
-        check-docs deps python format format-check lint clean distclean help FORCE $(LABS) unit_http \
-        unit_bridge unit_lab integration
+.PHONY: all test test-tsan run-tsan reproduce measure measured ladder ladder-offline bench-peers \
+        docs-tables check-docs deps python format format-check lint clean distclean help FORCE \
+        $(LABS) unit_http unit_bridge unit_lab integration
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules

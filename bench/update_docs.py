@@ -26,7 +26,9 @@ COMMANDS = {
     "measure": "make measure",
     "peers": "make bench-peers",
     "ladder": "make ladder",
+    "ladder-offline": "make ladder-offline",
 }
+CAPTIONS = {"ladder-offline": ladder_report.offline_caption}  # the others': reports.caption
 
 
 class DocumentError(Exception):
@@ -72,6 +74,14 @@ def ladder(data):
     )
 
 
+def ladder_offline(data):
+    return paragraphs(
+        tables.markdown(*ladder_report.offline(data)),
+        ladder_report.OFFLINE_LEGEND,
+        ladder_report.links_without_rise(data),
+    )
+
+
 # name in a document: (kind of run, what is written)
 TABLES = {
     "reproduce": ("reproduce", reproduce),
@@ -79,6 +89,7 @@ TABLES = {
     "measure": ("measure", measure),
     "peers": ("peers", peers),
     "ladder": ("ladder", ladder),
+    "ladder-offline": ("ladder-offline", ladder_offline),
 }
 
 
@@ -91,7 +102,8 @@ def generated(name, folder):
     data = results.load(file, folder)
     if data is None:
         return f"(no run is stored yet: `{COMMANDS[kind]}`, then `make docs-tables`)\n"
-    source = f"From [{file}](bench/results/{file}): {reports.caption(data)}."
+    caption = CAPTIONS.get(kind, reports.caption)(data)
+    source = f"From [{file}](bench/results/{file}): {caption}."
     return paragraphs(write(data), source) + "\n"
 
 

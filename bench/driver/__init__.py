@@ -1,4 +1,5 @@
-"""The experiment's driver: everything behind reproduce.py, measure.py, peers.py, ladder.py.
+"""The experiment's driver: everything behind reproduce.py, measure.py, peers.py, ladder.py,
+ladder_offline.py.
 
     wrk.py          runs the load generator and reads its report
     procfs.py       what /proc says: CPU time, context switches, memory, other load
@@ -15,6 +16,7 @@
     rungs.py        the ladder: rungs, parents, how each is started
     ladder_report.py  its tables
     pingpong.py     the floor under a hop
+    offline.py      the ladder without sockets: CPU time, instructions
     memory.py       what an idle connection costs
     pipelining.py   does a server answer pipelined requests right?
     session.py      a script's frame: options, signals, errors, exit status

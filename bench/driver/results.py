@@ -22,12 +22,14 @@ RECORDS = {
     "measure": "measure.json",
     "peers": "peers.json",
     "ladder": "ladder.json",
+    "ladder-offline": "ladder-offline.json",
 }
 ORIENTATIONS = {
     "reproduce": "latest.json",
     "measure": "latest-measure.json",
     "peers": "latest-peers.json",
     "ladder": "latest-ladder.json",
+    "ladder-offline": "latest-ladder-offline.json",
 }
 
 

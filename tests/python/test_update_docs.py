@@ -71,6 +71,7 @@ class Updated(support.WithFolder):
         run["configurations"] = [c for c in run["configurations"] if c["placement"] == "pinned"]
         results.save("peers.json", run, self.folder)
         results.save("ladder.json", support.ladder_run(), self.folder)
+        results.save("ladder-offline.json", support.offline_run(), self.folder)
         for name in update_docs.TABLES:
             with self.subTest(name):
                 text = update_docs.generated(name, self.folder)
