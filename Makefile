@@ -1,6 +1,6 @@
 # Loop Lab. `make help` lists what there is; everything that is made lands in build/.
 #
-#   build/http/            objects of what knows nothing of Python, unit_http, floor
+#   build/http/            objects of what knows nothing of Python, unit_trace, unit_http, floor
 #   build/cpython-311/     the labs and what else embeds that Python: the system's by its ABI, one
 #                          of PYTHON_CONFIG by its ABI and place, python-3.13t/ that of PY=3.13t;
 #                          so two interpreters' builds live side by side
@@ -17,15 +17,19 @@
 ## PY=3.13, PY=3.13t      embed this Python, with or without the GIL; built once where it is missing
 ##                        (5 minutes; kept in ~/.cache/looplab). 3.13t-tsan: for ThreadSanitizer
 ## PY_OPT=pgo             the same with profile-guided optimisation (takes several times as long)
+## PYTHONS='3.13 3.13t'   several in one run of `make reproduce`, `make interpreters`, `make
+##                        breakdown`; there are also `system`, and any path of a python3-config
 ## PYTHON_CONFIG=FILE     embed the Python of this python3-config (/usr/bin/python3-config)
 ## LLHTTP_PREFIX=DIR      use the llhttp in DIR/include and DIR/lib
 ## DEPS=0                 don't look for missing dependencies, don't install any
 ## TEST_FILTER='suite/*'  run only these tests
+## TARGET=, SECONDS=, INPUT=     what `make fuzz` fuzzes, for how long; run this one input instead
 ## FULL=1, QUICK=1        `make reproduce` at length (for the record), or just to see that it runs;
 ##                        `make ladder` is for the record without QUICK=1
 ## ARGS='...'             more options for the script behind reproduce, measure, bench-peers
 PY ?=
 PY_OPT ?=
+PYTHONS ?=
 PYTHON_CONFIG ?= /usr/bin/python3-config
 LLHTTP_PREFIX ?=
 TEST_FILTER ?=
@@ -44,16 +48,29 @@ on = $(filter-out 0,$(1))
 
 LOG_SRC = common/log/log.c
 
+TRACE_SRC = \
+    common/trace/breakdown.c \
+    common/trace/histogram.c \
+    common/trace/lane.c \
+    common/trace/report_json.c \
+    common/trace/report_text.c \
+    common/trace/thread_clock.c \
+    common/trace/trace.c \
+    common/trace/trace_file.c
+
 HTTP_SRC = \
     common/http/answers.c \
     common/http/conn.c \
+    common/http/finished.c \
+    common/http/head.c \
     common/http/output.c \
     common/http/parser.c \
     common/http/request.c \
     common/http/response.c \
     common/http/router.c \
     common/http/server.c \
-    common/http/stream.c
+    common/http/stream.c \
+    common/http/traced.c
 
 BRIDGE_SRC = \
     common/bridge/app.c \
@@ -67,15 +84,20 @@ BRIDGE_SRC = \
     common/bridge/loop_thread.c \
     common/bridge/module.c \
     common/bridge/request.c \
-    common/bridge/response.c
+    common/bridge/response.c \
+    common/bridge/selector.c \
+    common/bridge/trace.c
 
 LAB_SRC = \
+    common/lab/access_log.c \
     common/lab/lab_main.c \
+    common/lab/metrics.c \
     common/lab/native.c \
     common/lab/options.c \
     common/lab/platform.c \
     common/lab/self_bench.c \
-    common/lab/signals.c
+    common/lab/signals.c \
+    common/lab/tracing.c
 
 LABS = lab1 lab2 lab3
 LAB1_SRC = lab1_single_loop/main.c lab1_single_loop/dispatch.c
@@ -92,30 +114,44 @@ OFFLINE = $(RUNGS:%=offline_%) $(LABS:%=offline_%)
 
 FLOOR_SRC = $(wildcard bench/floor.c)
 PINGPONG_SRC = bench/pingpong.c
+TRACE_COST_SRC = $(wildcard bench/trace_cost.c)
 
+UNIT_TRACE_SRC  = $(wildcard tests/unit/trace/*.c)
 UNIT_HTTP_SRC   = $(wildcard tests/unit/http/*.c tests/unit/log/*.c)
 UNIT_BRIDGE_SRC = $(wildcard tests/unit/bridge/*.c)
 UNIT_LAB_SRC    = $(wildcard tests/unit/lab/*.c)
 INTEGRATION_SRC = $(wildcard tests/integration/*.c)
+CONFORMANCE_SRC = $(wildcard tests/conformance/*.c)
 SUPPORT_SRC     = $(wildcard tests/support/*.c)
 TSAN_SRC        = $(wildcard tests/tsan/*.c)
+DELAYED_SRC     = $(wildcard tests/delayed/*.c)
+WIRE_SRC        = $(wildcard tests/wire/*.c)
+UNIT_FAULTS_SRC = $(wildcard tests/unit/faults/*.c)
+ALLOC_SRC       = tests/faults/alloc.c
+FUZZ_TARGETS    = parser router options
 
 # What is compiled without Python's headers, and what with them.
-PLAIN_SRC = $(LOG_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) $(UNIT_HTTP_SRC) \
-            $(INTEGRATION_SRC) $(SUPPORT_SRC) $(TSAN_SRC)
+PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) $(TRACE_COST_SRC) \
+            $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) $(UNIT_FAULTS_SRC) $(INTEGRATION_SRC) \
+            $(CONFORMANCE_SRC) $(SUPPORT_SRC) $(TSAN_SRC) $(DELAYED_SRC) $(WIRE_SRC) $(ALLOC_SRC) \
+            tests/fuzz/fuzz.c tests/fuzz/parser.c tests/fuzz/router.c
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) $(RUNG_SRC) \
-         $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC)
+         $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC) tests/fuzz/options.c
 
 # ---- This machine --------------------------------------------------------------------------------
 # Where things are is known only once they are installed. So it stands in a makefile of its own, one
 # for each choice of Python and llhttp; make remakes it by the rule below before anything else and,
 # if it has changed, starts over. Commands that compile nothing don't need it and install nothing.
 
-COMPILES_NOTHING = help deps python clean distclean format format-check docs-tables check-docs
+COMPILES_NOTHING = help deps python clean distclean format format-check docs-tables check-docs \
+                   fuzz fuzz-ci
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 GOALS := $(or $(MAKECMDGOALS),all)
 
-ifneq ($(PY)$(PY_OPT),)
+ifneq ($(filter interpreters breakdown,$(GOALS)),)
+  PYTHONS := $(or $(strip $(PYTHONS)),system 3.13 3.13t)
+endif
+ifneq ($(PY)$(if $(PYTHONS),,$(PY_OPT)),)
   ifeq ($(origin PYTHON_CONFIG),command line)
     $(error PY and PYTHON_CONFIG both say which Python: leave one of them out)
   endif
@@ -126,6 +162,26 @@ ifneq ($(PY)$(PY_OPT),)
     endif
   endif
 endif
+# Several are measured together. `python_choice`: what says to a make of its own which is meant.
+python_name = $(if $(findstring /,$(1)),$(patsubst %-config,%,$(notdir $(1))),$(1))
+python_choice = $(if $(filter-out system,$(if $(findstring /,$(1)),,$(1))),PY='$(1)', \
+    PY= PY_OPT= PYTHON_CONFIG='$(if $(findstring /,$(1)),$(1),/usr/bin/python3-config)')
+PYTHON_NAMES := $(foreach p,$(PYTHONS),$(call python_name,$(p)))
+ifneq ($(PYTHON_NAMES),)
+  unknown_python := $(firstword $(foreach p,$(filter-out system 3.13 3.13t,$(PYTHONS)), \
+      $(if $(and $(findstring /,$(p)),$(wildcard $(p))),,$(p))))
+  ifneq ($(unknown_python),)
+    $(error PYTHONS: $(unknown_python) is none of system, 3.13 and 3.13t, \
+        nor the path of a python3-config)
+  else ifneq ($(words $(PYTHON_NAMES)),$(words $(sort $(PYTHON_NAMES))))
+    $(error PYTHONS: two of $(PYTHON_NAMES) have the same name)
+  else ifneq ($(PY)$(filter command,$(origin PYTHON_CONFIG)),)
+    $(error PYTHONS says which Pythons: leave PY and PYTHON_CONFIG out)
+  else ifneq ($(filter-out reproduce interpreters breakdown,$(GOALS)),)
+    $(error PYTHONS is for `make reproduce`, `make interpreters` and `make breakdown`)
+  endif
+endif
+
 # An instrumented Python wants instrumented labs, all by the compiler that it was built with.
 ifneq ($(filter %-tsan,$(PY)),)
   ifeq ($(SAN),)
@@ -185,7 +241,7 @@ WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
            $(if $(call on,$(WERROR)),-Werror)
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. -fPIE -pthread $(WARNINGS) $(HARDENING) $(SANITIZE) \
-             $(if $(SAN)$(call on,$(DEBUG)),-DLOOPLAB_DEBUG=1) $(UV_CPPFLAGS) $(LLHTTP_CPPFLAGS) \
+             $(if $(SAN)$(call on,$(DEBUG)),-DLOOPLAB_DEBUG=1) $(UV_CPPFLAGS) $(LLHTTP_CPPFLAGS) $(JANSSON_CPPFLAGS) \
              $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
 
@@ -229,22 +285,24 @@ $(EMBED)/flags: FORCE
 # ---- Libraries: one a folder of common/, so that a test links only what it uses ------------------
 
 LIBLOG    = $(PLAIN)/liblog.a
+LIBTRACE  = $(PLAIN)/libtrace.a
 LIBHTTP   = $(PLAIN)/libhttp.a
 LIBBRIDGE = $(EMBED)/libbridge.a
 LIBLAB    = $(EMBED)/liblab.a
 
 $(LIBLOG):    $(call plain,$(LOG_SRC))
+$(LIBTRACE):  $(call plain,$(TRACE_SRC))
 $(LIBHTTP):   $(call plain,$(HTTP_SRC))
 $(LIBBRIDGE): $(call py,$(BRIDGE_SRC))
 $(LIBLAB):    $(call py,$(LAB_SRC))
-$(LIBLOG) $(LIBHTTP) $(LIBBRIDGE) $(LIBLAB):
+$(LIBLOG) $(LIBTRACE) $(LIBHTTP) $(LIBBRIDGE) $(LIBLAB):
 	$(call say,AR,$@)
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
 # ---- Programs ------------------------------------------------------------------------------------
 
-HTTP_LIBS = $(LLHTTP_LIBS) $(UV_LIBS)
+HTTP_LIBS = $(LLHTTP_LIBS) $(UV_LIBS) $(JANSSON_LIBS)
 define LINK
 $(call say,LINK,$@)
 @mkdir -p $(@D)
@@ -257,7 +315,7 @@ $(BIN)/lab3: $(call py,$(LAB3_SRC))
 $(RUNGS:%=$(BIN)/%): $(BIN)/%: $(EMBED)/ladder/%/main.o $(EMBED)/ladder/%/dispatch.o
 $(foreach rung,06_concurrent_future 13_thread_per_request,$(BIN)/$(rung) $(BIN)/offline_$(rung)): \
     $(EMBED)/ladder/common/concurrent.o
-$(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
+$(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
 
 # http_respond_transfer() is the offline program's own: the linker sends dispatchers there.
@@ -265,7 +323,8 @@ $(RUNGS:%=$(BIN)/offline_%): $(BIN)/offline_%: $(EMBED)/ladder/%/dispatch.o
 $(BIN)/offline_lab1: $(call py,lab1_single_loop/dispatch.c)
 $(BIN)/offline_lab2: $(call py,lab2_threadpool/dispatch.c)
 $(BIN)/offline_lab3: $(call py,lab3_sync_handlers/dispatch.c)
-$(OFFLINE:%=$(BIN)/%): $(EMBED)/ladder/offline.o $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
+$(OFFLINE:%=$(BIN)/%): $(EMBED)/ladder/offline.o $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) \
+                      $(LIBLOG)
 	$(LINK) -Wl,--wrap=http_respond_transfer $(PY_LIBS) $(HTTP_LIBS)
 
 $(BIN)/floor: $(call plain,$(FLOOR_SRC))
@@ -274,25 +333,66 @@ $(BIN)/floor: $(call plain,$(FLOOR_SRC))
 $(BIN)/pingpong: $(call plain,$(PINGPONG_SRC))
 	$(LINK)
 
-$(BIN)/unit_http: $(call plain,$(UNIT_HTTP_SRC) $(SUPPORT_SRC)) $(LIBHTTP) $(LIBLOG)
+$(BIN)/trace_cost: $(call plain,$(TRACE_COST_SRC)) $(LIBTRACE) $(LIBLOG)
+	$(LINK) $(JANSSON_LIBS)
+
+$(BIN)/unit_trace: $(call plain,$(UNIT_TRACE_SRC) $(SUPPORT_SRC)) $(LIBTRACE) $(LIBLOG)
+	$(LINK) $(JANSSON_LIBS) $(CRITERION_LIBS) -lm
+
+$(BIN)/unit_http: $(call plain,$(UNIT_HTTP_SRC) $(SUPPORT_SRC)) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(HTTP_LIBS) $(CRITERION_LIBS)
 
 $(BIN)/unit_bridge: $(call py,$(UNIT_BRIDGE_SRC)) $(call plain,$(SUPPORT_SRC)) \
-                    $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
+                    $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(PY_LIBS) $(HTTP_LIBS) $(CRITERION_LIBS)
 
 $(BIN)/unit_lab: $(call py,$(UNIT_LAB_SRC)) $(call plain,$(SUPPORT_SRC)) \
-                 $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
+                 $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS) $(CRITERION_LIBS)
 
 $(BIN)/integration: $(call plain,$(INTEGRATION_SRC) $(SUPPORT_SRC))
+	$(LINK) $(JANSSON_LIBS) $(CRITERION_LIBS)
+
+# The labs once more, but their trace marks go through tests/delayed.
+DELAYED = $(LABS:%=$(BIN)/delayed/%)
+$(BIN)/delayed/lab1: $(call py,$(LAB1_SRC))
+$(BIN)/delayed/lab2: $(call py,$(LAB2_SRC))
+$(BIN)/delayed/lab3: $(call py,$(LAB3_SRC))
+$(DELAYED): $(call plain,$(DELAYED_SRC)) $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
+	$(LINK) -Wl,--wrap=trace_mark_record $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
+
+# Allocations of our own objects that fail when a test says so (tests/faults/alloc.h).
+ALLOC_WRAP = $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc strdup)
+
+$(BIN)/unit_faults: $(call plain,$(UNIT_FAULTS_SRC) $(ALLOC_SRC) $(WIRE_SRC) $(SUPPORT_SRC)) \
+                    $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
+	$(LINK) $(ALLOC_WRAP) $(HTTP_LIBS) $(CRITERION_LIBS)
+
+# The labs, in the same way.
+FAULTY_LABS = $(LABS:%=$(BIN)/faulty/%)
+$(BIN)/faulty/lab1: $(call py,$(LAB1_SRC))
+$(BIN)/faulty/lab2: $(call py,$(LAB2_SRC))
+$(BIN)/faulty/lab3: $(call py,$(LAB3_SRC))
+$(FAULTY_LABS): $(call plain,$(ALLOC_SRC)) $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
+	$(LINK) $(ALLOC_WRAP) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
+
+$(BIN)/conformance: $(call plain,$(CONFORMANCE_SRC) $(SUPPORT_SRC))
 	$(LINK) $(CRITERION_LIBS)
 
-$(BIN)/completions_stress: $(call plain,$(TSAN_SRC)) $(LIBBRIDGE) $(LIBHTTP) $(LIBLOG)
+$(BIN)/completions_stress: $(call plain,$(TSAN_SRC)) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(HTTP_LIBS)
 
-TESTS = $(if $(UNIT_HTTP_SRC),unit_http) $(if $(UNIT_BRIDGE_SRC),unit_bridge) \
-        $(if $(UNIT_LAB_SRC),unit_lab) $(if $(INTEGRATION_SRC),integration)
+# Only in the build that `make fuzz` chooses.
+$(BIN)/fuzz_parser: $(call plain,tests/fuzz/parser.c tests/fuzz/fuzz.c $(WIRE_SRC))
+$(BIN)/fuzz_router: $(call plain,tests/fuzz/router.c tests/fuzz/fuzz.c)
+$(BIN)/fuzz_options: $(call py,tests/fuzz/options.c common/lab/options.c) \
+                     $(call plain,tests/fuzz/fuzz.c)
+$(FUZZ_TARGETS:%=$(BIN)/fuzz_%): $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
+	$(LINK) -fsanitize=fuzzer $(POPT_LIBS) $(HTTP_LIBS)
+
+TESTS = $(if $(UNIT_TRACE_SRC),unit_trace) $(if $(UNIT_HTTP_SRC),unit_http) unit_faults \
+        $(if $(UNIT_BRIDGE_SRC),unit_bridge) $(if $(UNIT_LAB_SRC),unit_lab) \
+        $(if $(INTEGRATION_SRC),integration) $(if $(CONFORMANCE_SRC),conformance)
 
 # How the programs in a folder were built, for whoever stores figures about them.
 $(BIN)/build.json: $(EMBED)/flags
@@ -310,12 +410,19 @@ all: $(LABS) ## all labs (what plain `make` does)
 lab1 lab2 lab3: %: $(BIN)/% ## build one lab and leave it as ./lab1, ./lab2, ./lab3
 	@cmp -s $< $@ || { cp $< $@.tmp && mv -f $@.tmp $@; }
 
-test: $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%) $(TESTS:%=$(BIN)/%) ## build and run all tests
+# What tests start.
+STARTED = $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%) $(DELAYED) $(FAULTY_LABS)
+
+test: $(STARTED) $(TESTS:%=$(BIN)/%) ## build and run all tests
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' PYTHON='$(PYTHON)' tools/run_tests $(TESTS:%=$(BIN)/%) \
 	    $(wildcard tests/python)
 
-unit_http unit_bridge unit_lab integration: %: $(BIN)/% $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%)
+unit_trace unit_http unit_faults unit_bridge unit_lab integration conformance: %: $(BIN)/% $(STARTED)
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' tools/run_tests $<
+
+conformance-table: $(BIN)/conformance ## write tests/CONFORMANCE.md from the cases in tests/conformance
+	@CONFORMANCE_WRITE=1 TEST_FILTER='conformance/the_table_agrees_with_the_cases' \
+	    tools/run_tests $<
 
 # The tests' own program stays as it is; what it starts is instrumented, and the Python in it too.
 ifneq ($(and $(VARIANT),$(filter test-tsan,$(GOALS))),)
@@ -328,15 +435,55 @@ run-tsan: $(LABS:%=$(BIN)/%) $(BIN)/completions_stress
 	@tools/test_tsan '$(TESTS_OF_TSAN)' '$(BIN)' \
 	    '$(PYTHON_CONFIG:%/bin/python3.13t-config=%)/lib/tsan.supp'
 
+# clang's libFuzzer, with sanitizers: its objects are a variant of their own.
+FUZZ_BUILD = $(MAKE) --no-print-directory CC='$(FUZZ_CC)' CFLAGS='-O2 -g' \
+             SAN=fuzzer-no-link,address,undefined
+FUZZ_CC ?= $(or $(shell command -v clang),clang-14)
+fuzz: ## fuzz TARGET=parser, router or options for SECONDS=60; without TARGET: says how
+ifeq ($(TARGET),)
+	@tools/fuzz --help
+else
+	@$(if $(call on,$(DEPS)),tools/deps.sh --fuzz)
+	+@$(FUZZ_BUILD) FUZZ='$(TARGET)' run-fuzz
+endif
+
+fuzz-ci: ## fuzz each target for half a minute, with a seed that is always the same
+	@$(if $(call on,$(DEPS)),tools/deps.sh --fuzz)
+	+@$(FUZZ_BUILD) FUZZ='$(FUZZ_TARGETS)' FUZZ_FLAGS=--ci SECONDS='$(or $(SECONDS),30)' run-fuzz
+
+run-fuzz: $(FUZZ:%=$(BIN)/fuzz_%)
+	@$(foreach target,$(FUZZ),tools/fuzz $(FUZZ_FLAGS) $(BIN)/fuzz_$(target) \
+	    '$(or $(SECONDS),60)' $(INPUT) &&) true
+
 # What is measured is never the instrumented build.
-ifneq ($(and $(VARIANT),$(filter reproduce measure ladder ladder-offline bench-peers,$(GOALS))),)
+MEASURING = reproduce interpreters breakdown measure ladder ladder-offline bench-peers trace-cost
+ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
 measured: $(LABS) $(BIN)/floor $(BIN)/build.json
 
-reproduce: measured ## run the experiment: three labs under load, one table (FULL=1: for the record)
-	$(Q)$(PYTHON) bench/reproduce.py --bin-dir $(BIN) $(if $(call on,$(FULL)),--full) \
-	    $(if $(call on,$(QUICK)),--rounds 1 --seconds 1) $(ARGS)
+# With PYTHONS, each one's programs by a make of its own; where they are stands in build/pythons/.
+programs: $(LABS:%=$(BIN)/%) $(BIN)/floor $(BIN)/build.json
+	@mkdir -p build/pythons && echo '$(BIN)' >'build/pythons/$(PROGRAMS_OF)'
+
+measured-pythons:
+	$(foreach p,$(PYTHONS),@echo '$(call python_name,$(p)): the programs' && \
+	    $(MAKE) --no-print-directory PYTHONS= PROGRAMS_OF='$(call python_name,$(p))' \
+	        $(call python_choice,$(p)) programs$(newline)	)
+
+measured_in = $(if $(PYTHONS), \
+    $(foreach n,$(PYTHON_NAMES),--python "$(n)=$$(cat 'build/pythons/$(n)')"),--bin-dir $(BIN))
+programs_first = $(if $(PYTHONS),measured-pythons,measured)
+quick = $(if $(call on,$(QUICK)),--rounds 1 --seconds 1)
+
+reproduce: $(programs_first) ## run the experiment: three labs under load, one table (FULL=1: at length)
+	$(Q)$(PYTHON) bench/reproduce.py $(measured_in) $(if $(call on,$(FULL)),--full) $(quick) $(ARGS)
+
+interpreters: measured-pythons ## the labs with and without a GIL: PYTHONS, or all three
+	$(Q)$(PYTHON) bench/interpreters.py $(measured_in) $(quick) $(ARGS)
+
+breakdown: measured-pythons ## where a request's time goes, hop by hop: PYTHONS, or all three
+	$(Q)$(PYTHON) bench/breakdown.py $(measured_in) $(quick) $(ARGS)
 
 measure: measured ## print each figure that the project promises, with PASS or FAIL
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
@@ -353,6 +500,9 @@ bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hyp
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)
 	$(Q)$(PYTHON) bench/peers.py --bin-dir $(BIN) $(ARGS)
 
+trace-cost: $(BIN)/trace_cost ## what a mark of the tracing costs here, in ns
+	@$<
+
 docs-tables: ## write the tables of README.md and WRITEUP.md from the stored runs
 	$(Q)$(PYTHON) bench/update_docs.py
 
@@ -367,7 +517,7 @@ python: ## build the interpreter that PY names, if it isn't there yet
 	@tools/python.sh $(PY)
 
 C_FILES = $(sort $(shell find $(filter-out build/,$(wildcard */)) -name '*.[ch]'))
-SCRIPTS = .ci/run tools/apt.sh tools/config_mk tools/deps.sh tools/python.sh tools/run_tests \
+SCRIPTS = .ci/run tools/apt.sh tools/config_mk tools/deps.sh tools/fuzz tools/python.sh tools/run_tests \
           tools/test_tsan
 
 format: ## lay out all C files as .clang-format says
@@ -423,9 +573,10 @@ help: ## this list
 	@echo
 	@sed -n 's/^## /  /p' Makefile
 
-.PHONY: all test test-tsan run-tsan reproduce measure measured ladder ladder-offline bench-peers \
-        docs-tables check-docs deps python format format-check lint clean distclean help FORCE \
-        $(LABS) unit_http unit_bridge unit_lab integration
+.PHONY: all test test-tsan run-tsan fuzz fuzz-ci run-fuzz $(MEASURING) measured measured-pythons \
+        programs docs-tables check-docs deps python format format-check lint clean distclean help \
+        FORCE $(LABS) unit_trace unit_http unit_faults unit_bridge unit_lab integration conformance \
+        conformance-table
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules

@@ -2,24 +2,30 @@
 """The experiment: three labs under the same load, one table. `make reproduce` calls this.
 
 Each lab is loaded by wrk with 100 connections, pinned (wrk on one CPU, the server on another) and
-unpinned, with one request at a time and with 16 pipelined, in interleaved rounds.
+unpinned, with one request at a time and with 16 pipelined, in interleaved rounds. With several
+interpreters (`make reproduce PYTHONS="system 3.13 3.13t"`) the table has columns for each, and the
+run takes that many times as long.
 """
 
 import time
 
-from driver import catalogue, reports, results, session, tables
+from driver import catalogue, comparison, reports, results, session, tables
 from driver.blocks import Configuration
 
 QUICK = {"rounds": 4, "seconds": 2}
 FULL = {"rounds": results.RECORD_ROUNDS, "seconds": 4}
 QUICK_LIMIT_SECONDS = 170  # disturbed blocks are measured again only as long as this is kept
 
-CONFIGURATIONS = [
-    Configuration(lab, placement, pipelined)
-    for placement in ("pinned", "unpinned")
-    for pipelined in (False, True)
-    for lab in reports.LABS
-]
+
+def configurations(pythons=("",)):
+    """Each lab's interpreters next to each other, as they are compared."""
+    return [
+        Configuration(lab, placement, pipelined, python)
+        for placement in ("pinned", "unpinned")
+        for pipelined in (False, True)
+        for lab in reports.LABS
+        for python in pythons
+    ]
 
 
 def options():
@@ -27,6 +33,7 @@ def options():
         __doc__,
         rounds=f"{QUICK['rounds']}; with --full {FULL['rounds']}",
         seconds=f"{QUICK['seconds']}; with --full {FULL['seconds']}",
+        several_pythons=True,
     )
     parser.add_argument("--full", action="store_true",
                         help="for the record: at least ten blocks of each, some ten minutes")
@@ -47,19 +54,36 @@ def show(data):
     session.print_wrapped(reports.caption(data))
 
 
+def show_by_python(data):
+    if data["rounds"] < results.RECORD_ROUNDS:
+        print("A quick run, for orientation.")
+    print(f"\n{tables.text(*comparison.headline(data))}\n")
+    session.print_wrapped(comparison.HEADLINE_LEGEND, reports.disturbance(data))
+    print(f"\n{tables.text(*comparison.ratios(data))}\n")
+    session.print_wrapped(reports.caption(data))
+
+
 def main():
     parsed = options()
-    session.check_programs(parsed.bin_dir)
-    environment = results.environment(parsed.bin_dir)
-    limit = None if parsed.full else QUICK_LIMIT_SECONDS
-    run = session.new_run("reproduce", catalogue.labs(parsed.bin_dir), CONFIGURATIONS, parsed,
-                          time_limit=limit)
+    if parsed.python:
+        kind, show_run, found = "pythons", show_by_python, session.check_pythons(parsed.python)
+        specs = {}
+        for python in found:
+            specs |= catalogue.labs_on(python)
+        environment = results.environment_of(found)
+    else:
+        kind, show_run, found = "reproduce", show, ()
+        session.check_programs(parsed.bin_dir)
+        specs, environment = catalogue.labs(parsed.bin_dir), results.environment(parsed.bin_dir)
+    limit = None if parsed.full else QUICK_LIMIT_SECONDS * max(1, len(found))
+    planned = configurations([python.name for python in found] or [""])
+    run = session.new_run(kind, specs, planned, parsed, time_limit=limit)
     todo = run.todo()
     end = time.localtime(time.time() + run.planned_seconds(todo))
     session.note(f"{len(todo)} blocks of {parsed.seconds} s on lab1, lab2 (8 workers) and lab3, "
                  f"until about {time.strftime('%H:%M', end)}")
-    store_as = results.name_for("reproduce", parsed.rounds, parsed.seconds)
-    return session.conduct(run, "reproduce", store_as, environment, show)[1]
+    store_as = results.name_for(kind, parsed.rounds, parsed.seconds)
+    return session.conduct(run, kind, store_as, environment, show_run)[1]
 
 
 if __name__ == "__main__":

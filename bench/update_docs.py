@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Writes the tables of README.md and WRITEUP.md from the runs in bench/results/.
 
-What stands between `<!-- table:NAME -->` and `<!-- /table -->` is replaced, so that no figure in a
-document is typed by hand. `make docs-tables` writes, `make check-docs` only compares.
+What stands between `<!-- table:NAME -->` and `<!-- /table -->` is replaced, and so is a figure in
+prose between `<!-- cell:NAME | ROW | COLUMN -->` and `<!-- /cell -->`, by that cell of that table.
+So no figure in a document is typed by hand. ROW is a row's first cell, or "FIRST > SECOND" where
+several share it. `make docs-tables` writes, `make check-docs` only compares.
 
 exit status:
   0  done, or nothing differs
@@ -16,17 +18,23 @@ import re
 import sys
 import tempfile
 
-from driver import ladder_report, promises, reports, results, tables
+from driver import cells, comparison, ladder_report, promises, reports, results, tables
+from driver import taken_apart
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 DOCUMENTS = ("README.md", "WRITEUP.md")
 MARKED = re.compile(r"(<!-- table:([\w-]+) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
+CELL = re.compile(
+    r"(<!-- cell:([\w-]+) \| ([^|\n]*?) \| ([^|\n]*?) -->)([^\n]*?)(<!-- /cell -->)"
+)
 COMMANDS = {
     "reproduce": "make reproduce FULL=1",
     "measure": "make measure",
     "peers": "make bench-peers",
+    "interpreters": "make interpreters",
     "ladder": "make ladder",
     "ladder-offline": "make ladder-offline",
+    "breakdown": "make breakdown",
 }
 CAPTIONS = {"ladder-offline": ladder_report.offline_caption}  # the others': reports.caption
 
@@ -63,6 +71,25 @@ def peers(data):
     return paragraphs(tables.markdown(*reports.peers(data)), notes, reports.disturbance(data))
 
 
+def interpreters(data):
+    both = [tables.markdown(*comparison.placement_table(data, p)) for p in promises.PLACEMENTS]
+    return paragraphs(*both, comparison.PLACEMENT_LEGEND, reports.disturbance(data))
+
+
+def interpreters_gil(data):
+    pair = comparison.without_over_with(data)
+    return tables.markdown(*pair) if pair else "(no two interpreters differ by the GIL alone)"
+
+
+def interpreters_sharing(data):
+    sharing = comparison.immortal_over_counted(data)
+    return tables.markdown(*sharing) if sharing else "(no interpreter is free-threaded)"
+
+
+def interpreters_expected(data):
+    return tables.markdown(*comparison.judged(data))
+
+
 def ladder(data):
     return paragraphs(
         tables.markdown(*ladder_report.ladder(data, in_words=True)),
@@ -82,14 +109,37 @@ def ladder_offline(data):
     )
 
 
+def breakdown_of(lab):
+    """The gaps of one lab, on the first interpreter of the run."""
+
+    def write(data):
+        return tables.markdown(*taken_apart.gaps(data, lab, taken_apart.names(data)[0]))
+
+    return write
+
+
+def breakdown_table(make):
+    return lambda data: tables.markdown(*make(data))
+
+
 # name in a document: (kind of run, what is written)
 TABLES = {
     "reproduce": ("reproduce", reproduce),
     "reproduce-full": ("reproduce", reproduce_full),
     "measure": ("measure", measure),
     "peers": ("peers", peers),
+    "interpreters": ("interpreters", interpreters),
+    "interpreters-gil": ("interpreters", interpreters_gil),
+    "interpreters-sharing": ("interpreters", interpreters_sharing),
+    "interpreters-expected": ("interpreters", interpreters_expected),
     "ladder": ("ladder", ladder),
     "ladder-offline": ("ladder-offline", ladder_offline),
+    "breakdown-lab1": ("breakdown", breakdown_of("lab1")),
+    "breakdown-lab2": ("breakdown", breakdown_of("lab2")),
+    "breakdown-lab3": ("breakdown", breakdown_of("lab3")),
+    "breakdown-categories": ("breakdown", breakdown_table(taken_apart.categories)),
+    "breakdown-demand": ("breakdown", breakdown_table(taken_apart.demand)),
+    "breakdown-summary": ("breakdown", breakdown_table(taken_apart.summary)),
 }
 
 
@@ -107,11 +157,24 @@ def generated(name, folder):
     return paragraphs(write(data), source) + "\n"
 
 
+def cell(name, row, column, folder):
+    """A figure for prose; a dash while no run is stored."""
+    if name in TABLES and results.load(results.RECORDS[TABLES[name][0]], folder) is None:
+        return "-"
+    try:
+        return cells.find(generated(name, folder), row, column)
+    except cells.CellError as error:
+        raise DocumentError(f"table {name!r}: {error}") from None
+
+
 def updated(text, folder):
-    """A document with its tables made anew."""
+    """A document with its tables, and what its prose says of them, made anew."""
     if len(re.findall(r"<!-- table:", text)) != len(MARKED.findall(text)):
         raise DocumentError("a `<!-- table:NAME -->` line has no `<!-- /table -->` after it")
-    return MARKED.sub(lambda m: m[1] + generated(m[2], folder) + m[4], text)
+    if len(re.findall(r"<!-- cell:", text)) != len(CELL.findall(text)):
+        raise DocumentError("a `<!-- cell:... -->` has no `<!-- /cell -->` on its line")
+    text = MARKED.sub(lambda m: m[1] + generated(m[2], folder) + m[4], text)
+    return CELL.sub(lambda m: m[1] + cell(m[2], m[3], m[4], folder) + m[6], text)
 
 
 def write(path, text):

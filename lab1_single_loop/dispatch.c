@@ -30,10 +30,12 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg);
 static void on_done(void *owner, http_request_t *req, PyObject *task);
 static void on_cancel(void *owner, http_request_t *req, PyObject *arg);
 
-/* Attached, HTTP thread: have the loop's thread run `fn`. returns 0, or -1 with an exception set */
-static int call_on_loop(lab_t *lab, bridge_fn fn, http_request_t *req)
+/*
+ * Attached, HTTP thread: have the loop's thread call `callable`, which is stolen.
+ * returns 0, or -1 with an exception set; NULL is such a failure already
+ */
+static int call_on_loop(lab_t *lab, PyObject *callable)
 {
-    PyObject *callable = bridge_callable(fn, lab, req); /* new */
     PyObject *args[] = {NULL, callable};
     PyObject *handle = NULL;
 
@@ -51,9 +53,15 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
     http_request_t *req;
 
     bridge_attach(lab->python); /* ① wait for the GIL, once a turn */
-    while ((req = http_request_list_pop(ready)) != NULL)
-        if (call_on_loop(lab, on_woken, req) != 0) /* lock, deque, self-pipe: a wake-up each */
+    while ((req = http_request_list_pop(ready)) != NULL) {
+        PyObject *woken;
+
+        trace_mark(req->trace, TRACE_ATTACHED);
+        woken = bridge_callable(on_woken, lab, req); /* new */
+        trace_mark(req->trace, TRACE_SCHEDULED);
+        if (call_on_loop(lab, woken) != 0) /* lock, deque, self-pipe: a wake-up each */
             http_respond_transfer(req, bridge_response(req, NULL));
+    }
     bridge_detach(lab->python);
 }
 
@@ -64,6 +72,7 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
     PyObject *coroutine = NULL, *task = NULL, *callback = NULL, *none = NULL;
 
     (void)arg;
+    trace_mark(req->trace, TRACE_WOKEN);
     coroutine = bridge_call_handler(req); /* ② new */
     if (coroutine != NULL)
         task = PyObject_CallOneArg(lab->loop.create_task, coroutine); /* new */
@@ -84,13 +93,17 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
 /* Loop thread: the task is done, whichever way it ended. */
 static void on_done(void *owner, http_request_t *req, PyObject *task)
 {
-    lab_t    *lab = owner;
-    PyObject *value = PyObject_CallMethodNoArgs(task, lab->asyncio.result); /* ③ new; or raises */
-    http_response_t *resp = bridge_response(req, value);
+    lab_t           *lab = owner;
+    http_response_t *resp;
+    PyObject        *value;
 
+    trace_mark(req->trace, TRACE_CONVERTED);
+    value = PyObject_CallMethodNoArgs(task, lab->asyncio.result); /* ③ new; or raises */
+    resp = bridge_response(req, value);
     Py_XDECREF(value);
     Py_DECREF((PyObject *)req->lab_data);
     req->lab_data = NULL;
+    trace_mark(req->trace, TRACE_POSTED);
     completions_post(lab->completions, req, resp); /* ④ req is gone now */
 }
 
@@ -100,15 +113,17 @@ void lab_on_completions(lab_t *lab)
     http_request_t  *req;
     http_response_t *resp;
 
-    while (completions_take(lab->completions, &req, &resp))
+    while (completions_take(lab->completions, &req, &resp)) {
+        trace_mark(req->trace, TRACE_RECEIVED);
         http_respond_transfer(req, resp); /* ⑤ */
+    }
 }
 
 /* HTTP thread: nobody waits for the answer, so cancel the task; on its own loop's thread. */
 void lab_on_client_gone(lab_t *lab, http_request_t *req)
 {
     bridge_attach(lab->python);
-    if (call_on_loop(lab, on_cancel, req) != 0)
+    if (call_on_loop(lab, bridge_callable(on_cancel, lab, req)) != 0)
         PyErr_Clear(); /* the loop is closed, and its tasks are cancelled already */
     bridge_detach(lab->python);
 }

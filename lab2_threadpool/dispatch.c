@@ -24,14 +24,22 @@
 #include "common/bridge/loop_thread.h"
 #include "common/lab/lab.h"
 
+/* One of the pool's loops. The struct is the main loop's thread's. */
+typedef struct {
+    lab_t        *lab; /* borrowed */
+    loop_thread_t thread;
+    unsigned      queued; /* requests that it has: they run, or wait for it */
+} worker_t;
+
 struct lab {
     /* Set by lab_open(), read-only afterwards. */
     bridge_thread_t *python;      /* borrowed: the HTTP thread's Python state */
     completions_t   *completions; /* borrowed */
     loop_thread_t    loop;        /* the main loop */
     bridge_asyncio_t asyncio;     /* owned: what is called of it, looked up once */
-    loop_thread_t   *workers;     /* owned */
+    worker_t        *workers;     /* owned */
     unsigned         worker_count;
+    unsigned         worker_queue; /* what each may have; beyond it 503 */
 
     /* Main loop's thread only. */
     unsigned next_worker;
@@ -41,10 +49,12 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg);
 static void on_done(void *owner, http_request_t *req, PyObject *future);
 static void on_cancel(void *owner, http_request_t *req, PyObject *arg);
 
-/* Attached, HTTP thread: have the loop's thread run `fn`. returns 0, or -1 with an exception set */
-static int call_on_loop(lab_t *lab, bridge_fn fn, http_request_t *req)
+/*
+ * Attached, HTTP thread: have the loop's thread call `callable`, which is stolen.
+ * returns 0, or -1 with an exception set; NULL is such a failure already
+ */
+static int call_on_loop(lab_t *lab, PyObject *callable)
 {
-    PyObject *callable = bridge_callable(fn, lab, req); /* new */
     PyObject *args[] = {NULL, callable};
     PyObject *handle = NULL;
 
@@ -62,25 +72,40 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
     http_request_t *req;
 
     bridge_attach(lab->python); /* ① wait for the GIL, once a turn */
-    while ((req = http_request_list_pop(ready)) != NULL)
-        if (call_on_loop(lab, on_woken, req) != 0) /* lock, deque, self-pipe: a wake-up each */
+    while ((req = http_request_list_pop(ready)) != NULL) {
+        PyObject *woken;
+
+        trace_mark(req->trace, TRACE_ATTACHED);
+        woken = bridge_callable(on_woken, lab, req); /* new */
+        trace_mark(req->trace, TRACE_SCHEDULED);
+        if (call_on_loop(lab, woken) != 0) /* lock, deque, self-pipe: a wake-up each */
             http_respond_transfer(req, bridge_response(req, NULL));
+    }
     bridge_detach(lab->python);
 }
 
-/* Main loop's thread: round robin. returns borrowed */
-static loop_thread_t *pick_worker(lab_t *lab)
+/* Main loop's thread: round robin, past those whose queue is full. NULL: they all are */
+static worker_t *pick_worker(lab_t *lab)
 {
-    return &lab->workers[lab->next_worker++ % lab->worker_count];
+    for (unsigned tried = 0; tried < lab->worker_count; tried++) {
+        worker_t *worker = &lab->workers[lab->next_worker++ % lab->worker_count];
+
+        if (worker->queued < lab->worker_queue)
+            return worker;
+    }
+    return NULL;
 }
 
 /* Main loop's thread: have a worker run the coroutine. returns a new concurrent.futures.Future */
-static PyObject *run_on_worker(lab_t *lab, PyObject *coroutine)
+static PyObject *run_on_worker(worker_t *worker, http_request_t *req, PyObject *coroutine)
 {
-    PyObject *args[] = {NULL, coroutine, pick_worker(lab)->loop};
+    PyObject *args[] = {NULL, coroutine, worker->thread.loop};
+    PyObject *future;
 
-    return PyObject_Vectorcall(lab->asyncio.run_coroutine_threadsafe, args + 1,
-                               2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    trace_mark(req->trace, TRACE_SCHEDULED_WORKER);
+    future = PyObject_Vectorcall(worker->lab->asyncio.run_coroutine_threadsafe, args + 1,
+                                 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    return bridge_trace_future(req, future);
 }
 
 /* Main loop's thread: an asyncio future of this loop that follows the other. returns a new one */
@@ -96,23 +121,31 @@ static PyObject *wrap_for_main_loop(lab_t *lab, PyObject *future)
 static void on_woken(void *owner, http_request_t *req, PyObject *arg)
 {
     lab_t    *lab = owner;
+    worker_t *worker = pick_worker(lab);
     PyObject *coroutine = NULL, *future = NULL, *wrapped = NULL, *callback = NULL, *none = NULL;
 
     (void)arg;
+    trace_mark(req->trace, TRACE_WOKEN);
+    if (worker == NULL) {
+        completions_post(lab->completions, req, http_response_busy());
+        return;
+    }
     coroutine = bridge_call_handler(req); /* ② new */
     if (coroutine != NULL)
-        future = run_on_worker(lab, coroutine); /* ③ new */
+        future = run_on_worker(worker, req, coroutine); /* ③ new */
     if (future != NULL)
         wrapped = wrap_for_main_loop(lab, future); /* ④ new */
     if (wrapped != NULL)
-        callback = bridge_callable(on_done, lab, req); /* new */
+        callback = bridge_callable(on_done, worker, req); /* new */
     if (callback != NULL)
         none =
             PyObject_CallMethodOneArg(wrapped, lab->asyncio.add_done_callback, callback); /* new */
-    if (none != NULL)
+    if (none != NULL) {
+        worker->queued++;
         req->lab_data = Py_NewRef(wrapped); /* until on_done() */
-    else
+    } else {
         completions_post(lab->completions, req, bridge_response(req, NULL));
+    }
     Py_XDECREF(none);
     Py_XDECREF(callback);
     Py_XDECREF(wrapped);
@@ -123,13 +156,19 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
 /* Main loop's thread: the wrapped future is done, whichever way it ended. */
 static void on_done(void *owner, http_request_t *req, PyObject *future)
 {
-    lab_t    *lab = owner;
-    PyObject *value = PyObject_CallMethodNoArgs(future, lab->asyncio.result); /* ⑤ new; or raises */
-    http_response_t *resp = bridge_response(req, value);
+    worker_t        *worker = owner;
+    lab_t           *lab = worker->lab;
+    http_response_t *resp;
+    PyObject        *value;
 
+    trace_mark(req->trace, TRACE_CONVERTED);
+    value = PyObject_CallMethodNoArgs(future, lab->asyncio.result); /* ⑤ new; or raises */
+    resp = bridge_response(req, value);
     Py_XDECREF(value);
     Py_DECREF((PyObject *)req->lab_data);
     req->lab_data = NULL;
+    worker->queued--;
+    trace_mark(req->trace, TRACE_POSTED);
     completions_post(lab->completions, req, resp); /* ⑥ req is gone now */
 }
 
@@ -139,15 +178,17 @@ void lab_on_completions(lab_t *lab)
     http_request_t  *req;
     http_response_t *resp;
 
-    while (completions_take(lab->completions, &req, &resp))
+    while (completions_take(lab->completions, &req, &resp)) {
+        trace_mark(req->trace, TRACE_RECEIVED);
         http_respond_transfer(req, resp); /* ⑦ */
+    }
 }
 
 /* HTTP thread: nobody waits for the answer, so cancel the future; on its own loop's thread. */
 void lab_on_client_gone(lab_t *lab, http_request_t *req)
 {
     bridge_attach(lab->python);
-    if (call_on_loop(lab, on_cancel, req) != 0)
+    if (call_on_loop(lab, bridge_callable(on_cancel, lab, req)) != 0)
         PyErr_Clear(); /* the loop is closed, and its futures are cancelled already */
     bridge_detach(lab->python);
 }
@@ -162,6 +203,7 @@ static void on_cancel(void *owner, http_request_t *req, PyObject *arg)
     (void)arg;
     if (future == NULL)
         return;
+    req->trace = NULL; /* the worker's coroutine may run on, and mark, at the same time as we */
     known = PyObject_CallMethodNoArgs(future, lab->asyncio.cancel); /* new */
     if (known == NULL)
         PyErr_WriteUnraisable(future);
@@ -176,11 +218,16 @@ static int start_workers(lab_t *lab, const lab_context_t *context)
     lab->workers = calloc(context->workers, sizeof *lab->workers);
     if (lab->workers == NULL)
         return -1;
-    for (; lab->worker_count < context->workers; lab->worker_count++) {
-        char name[24];
+    while (lab->worker_count < context->workers) {
+        worker_t *worker = &lab->workers[lab->worker_count];
+        char      name[24];
 
+        worker->lab = lab;
         snprintf(name, sizeof name, "worker-%u", lab->worker_count);
-        if (loop_thread_start(&lab->workers[lab->worker_count], context->bridge, NULL, name) != 0)
+        if (loop_thread_start(&worker->thread, context->bridge, NULL, name) != 0)
+            return -1;
+        lab->worker_count++;
+        if (bridge_trace_tasks(context->bridge, lab->python, worker->thread.loop) != 0)
             return -1;
     }
     return 0;
@@ -194,6 +241,7 @@ int lab_open(lab_t **out, const lab_context_t *context)
         return -1;
     lab->python = context->http_thread;
     lab->completions = context->completions;
+    lab->worker_queue = context->worker_queue;
     if (bridge_asyncio_open(&lab->asyncio, lab->python) != 0 || start_workers(lab, context) != 0 ||
         loop_thread_start(&lab->loop, context->bridge, context->app, "main-loop") != 0) {
         lab_close(lab);
@@ -207,7 +255,7 @@ int lab_open(lab_t **out, const lab_context_t *context)
 void lab_close(lab_t *lab)
 {
     for (unsigned i = 0; i < lab->worker_count; i++)
-        loop_thread_stop(&lab->workers[i], lab->python);
+        loop_thread_stop(&lab->workers[i].thread, lab->python);
     free(lab->workers);
     loop_thread_stop(&lab->loop, lab->python);
     bridge_asyncio_close(&lab->asyncio, lab->python);

@@ -43,9 +43,12 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
 
     bridge_attach(lab->python); /* ① wait for the GIL, once a turn */
     while ((req = http_request_list_pop(ready)) != NULL) {
-        PyObject        *value = bridge_call_handler(req); /* ② new; NULL: it raised */
-        http_response_t *resp = bridge_response(req, value);
+        http_response_t *resp;
+        PyObject        *value;
 
+        trace_mark(req->trace, TRACE_ATTACHED);
+        value = bridge_call_handler(req); /* ② new; NULL: it raised */
+        resp = bridge_response(req, value);
         http_respond_transfer(req, resp); /* ③ req and resp are gone now */
         Py_XDECREF(value);
     }

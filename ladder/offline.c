@@ -183,6 +183,7 @@ static void open_lab(offline_t *self)
         .http_thread = &self->python,
         .completions = &self->completions,
         .workers = self->workers,
+        .worker_queue = 1000000,
     };
 
     if (lab_open(&self->lab, &context) != 0)

@@ -8,6 +8,7 @@
 #   tools/deps.sh --dev      also the tools of `make lint` and `make format`
 #   tools/deps.sh --python   also what tools/python.sh builds an interpreter with
 #   tools/deps.sh --tsan     also the clang of PY=3.13t-tsan
+#   tools/deps.sh --fuzz     also the clang of `make fuzz`, with libFuzzer
 #
 # From the environment:
 #   PYTHON_CONFIG=FILE       embed this Python; default: the distribution's /usr/bin/python3-config
@@ -31,7 +32,7 @@ log=$deps_dir/install.log
 python_config=${PYTHON_CONFIG:-/usr/bin/python3-config}
 python_is_own=${PYTHON_CONFIG:+yes}
 llhttp_prefix=${LLHTTP_PREFIX:-}
-check=no bench=no dev=no python=no tsan=no
+check=no bench=no dev=no python=no tsan=no fuzz=no
 
 while (($#)); do
     case $1 in
@@ -40,6 +41,7 @@ while (($#)); do
     --dev) dev=yes ;;
     --python) python=yes ;;
     --tsan) tsan=yes ;;
+    --fuzz) fuzz=yes ;;
     -h | --help)
         print_usage
         exit 0
@@ -91,9 +93,9 @@ print(*(name for name in sys.argv[1:] if importlib.util.find_spec(name) is None)
     fi
 }
 
-# A clang with the library that -fsanitize=thread links, which is a package of its own.
-have_tsan() {
-    have clang && compgen -G "$(clang -print-resource-dir)/lib/*/libclang_rt.tsan*.a" >/dev/null
+# A clang with the library that -fsanitize=NAME links: these are a package of their own.
+have_clang_with() {
+    have clang && compgen -G "$(clang -print-resource-dir)/lib/*/libclang_rt.$1*.a" >/dev/null
 }
 
 # Fill `missing` with the names of Debian packages; `need_llhttp` is apart, since its way differs.
@@ -106,9 +108,12 @@ find_missing() {
     have pkg-config || missing+=(pkg-config)
     have_module libuv || missing+=(libuv1-dev)
     have_module popt || missing+=(libpopt-dev)
+    have_module jansson || missing+=(libjansson-dev)
     have_module criterion || missing+=(libcriterion-dev)
     [[ -x /usr/bin/python3 ]] || missing+=(python3)
     [[ -n $python_is_own ]] || have_python_headers || missing+=(python3-dev)
+    # Prometheus' own parser, with which the tests read /metrics.
+    [[ -z $(missing_python_modules prometheus_client) ]] || missing+=(python3-prometheus-client)
     have wrk || missing+=(wrk)
     have git || missing+=(git)
     [[ -n $llhttp_prefix ]] || have_llhttp || need_llhttp=yes
@@ -129,8 +134,9 @@ find_missing() {
         have_module libffi || missing+=(libffi-dev)
         have xz || missing+=(xz-utils)
     fi
-    if [[ $tsan == yes ]]; then
-        have_tsan || missing+=(clang libclang-rt-dev)
+    if [[ $tsan == yes || $fuzz == yes ]]; then
+        { [[ $tsan == no ]] || have_clang_with tsan; } &&
+            { [[ $fuzz == no ]] || have_clang_with fuzzer; } || missing+=(clang libclang-rt-dev)
         have llvm-symbolizer || missing+=(llvm) # functions and lines in its reports
     fi
     if [[ $dev == yes ]]; then
@@ -157,12 +163,12 @@ check_own() {
 by_hand() {
     cat >&2 <<'END'
 deps.sh: this system has no apt, so please install these by hand and try again:
-  a C compiler, GNU make 4, pkg-config, libuv, llhttp 9, popt, Criterion, Python 3.11 or newer with
-  its headers, wrk, git
-  Homebrew:  brew install make pkgconf libuv llhttp popt criterion python wrk
+  a C compiler, GNU make 4, pkg-config, libuv, llhttp 9, popt, jansson, Criterion, Python 3.11 or
+  newer with its headers, wrk, git; for the tests the system Python's module prometheus_client
+  Homebrew:  brew install make pkgconf libuv llhttp popt jansson criterion python wrk
              then `gmake PYTHON_CONFIG="$(brew --prefix)/bin/python3-config" ...`
   Fedora:    sudo dnf install gcc make pkgconf-pkg-config libuv-devel llhttp-devel popt-devel \
-                 python3-devel wrk git, and Criterion from its own releases
+                 jansson-devel python3-devel wrk git, and Criterion from its own releases
 An llhttp of your own is used with LLHTTP_PREFIX=DIR.
 END
     exit 1

@@ -5,6 +5,7 @@
 #   tools/python.sh NAME            build it if the cache hasn't got it; says nothing if it has
 #   tools/python.sh --check NAME    only look: exit status 1 if the cache hasn't got it, whole
 #   tools/python.sh --path NAME     print its python3-config's path, built or not
+#   tools/python.sh --pair NAME     say if it and the other of its pair differ by more than the GIL
 #
 # NAME is one of
 #   3.13         with the GIL
@@ -39,6 +40,7 @@ while (($#)); do
     case $1 in
     --check) command=check ;;
     --path) command=path ;;
+    --pair) command=pair ;;
     -h | --help)
         print_usage
         exit 0
@@ -100,6 +102,18 @@ is_whole() {
 
 from_stamp() { sed -n "s/^$1: //p" "$2" 2>/dev/null | head -n 1; }
 
+# The other half of a pair, if it is there, should be of the same version, compiler and flags.
+compare_with_pair() {
+    local other=$cache/${entry/3.13t/3.13} key
+    [[ $abi == *t ]] || other=$cache/${entry/3.13/3.13t}
+    [[ $name != *-tsan && -r $other/looplab.stamp ]] || return 0
+    for key in version compiler flags; do
+        [[ $(from_stamp "$key" "$other/looplab.stamp") == $(from_stamp "$key" "$stamp") ]] ||
+            printf '  note: %s was built with another %s than %s: to compare the two, %s\n' \
+                "$other" "$key" "$entry" "remove it and build it again"
+    done
+}
+
 case $command in
 path)
     printf '%s\n' "$prefix/bin/python$abi-config"
@@ -108,6 +122,10 @@ path)
 check)
     is_whole
     exit
+    ;;
+pair)
+    [[ ! -r $stamp ]] || compare_with_pair
+    exit 0
     ;;
 esac
 if is_whole; then
@@ -281,17 +299,6 @@ install_deps() {
     [[ $name != *-tsan ]] || deps+=(--tsan)
     [[ ${DEPS:-1} != 0 ]] || deps+=(--check)
     env -u PYTHON_CONFIG "${deps[@]}"
-}
-
-# The other half of a pair, if it is there, should be of the same version and compiler.
-compare_with_pair() {
-    local other=$cache/${entry/3.13t/3.13} key
-    [[ $abi == *t ]] || other=$cache/${entry/3.13/3.13t}
-    [[ $name != *-tsan && -r $other/looplab.stamp ]] || return 0
-    for key in version compiler flags; do
-        [[ $(from_stamp "$key" "$other/looplab.stamp") == $(from_stamp "$key" "$stamp") ]] ||
-            say "  note: $other was built with another $key: to compare the two, remove it and build it again"
-    done
 }
 
 build() {

@@ -1,9 +1,9 @@
-"""The experiment's driver: everything behind reproduce.py, measure.py, peers.py, ladder.py,
-ladder_offline.py.
+"""The experiment's driver: everything behind the scripts beside this folder.
 
     wrk.py          runs the load generator and reads its report
     procfs.py       what /proc says: CPU time, context switches, memory, other load
     servers.py      starts, checks and stops what is measured
+    pythons.py      the interpreters that labs embed: what each says that it is
     catalogue.py    the labs and their peers: how each is started
     blocks.py       the plan: interleaved blocks, repeated when disturbed, resumed when interrupted
     progress.py     what a run says while it runs
@@ -12,7 +12,9 @@ ladder_offline.py.
     figures.py      reads those out of stored blocks
     tables.py       lays out rows for terminal and documents
     reports.py      the tables themselves
+    comparison.py   the tables of runs with several interpreters
     promises.py     the figures that the project promises, and their verdicts
+    taken_apart.py  labs that say where their requests' time goes, and the tables of that
     rungs.py        the ladder: rungs, parents, how each is started
     ladder_report.py  its tables
     pingpong.py     the floor under a hop

@@ -21,14 +21,20 @@ OVERHEAD_SECONDS = 0.3  # of starting wrk and reading /proc; only for the time t
 class Configuration:
     """A server, where it runs, how it is loaded."""
 
-    server: str  # a key of the run's specs
+    server: str
     placement: str = "pinned"  # "pinned": wrk on one CPU, the server on another; or "unpinned"
     pipelined: bool = False
+    python: str = ""  # the name of the embedded interpreter, where a run has several
+
+    @property
+    def program(self):
+        """A key of the run's specs."""
+        return f"{self.server} on {self.python}" if self.python else self.server
 
     @property
     def key(self):
         load = f"{wrk.PIPELINED} pipelined" if self.pipelined else "plain"
-        return f"{self.server}, {self.placement}, {load}"
+        return f"{self.program}, {self.placement}, {load}"
 
 
 def order(configurations, round_number):
@@ -42,7 +48,7 @@ def one_block(server, seconds, pipelined, wrk_cpus):
     usage, start = server.usage(), time.monotonic()
     report, wrk_cpu = wrk.run(server.url, seconds, pipelined, wrk_cpus)
     elapsed = time.monotonic() - start
-    cpu, switches = (after - before for after, before in zip(server.usage(), usage))
+    used = server.usage() - usage
     name = server.spec.name
     if report.bad_answers or report.socket_errors:
         raise ServerError(
@@ -51,13 +57,15 @@ def one_block(server, seconds, pipelined, wrk_cpus):
         )
     if report.requests == 0:
         raise ServerError(f"{name} answered nothing in {seconds} s")
-    if cpu <= 0:
+    if used.cpu <= 0:
         raise ServerError(f"{name} lost a process or a thread while it was measured")
     return {
         **asdict(report),
-        "cpu_us": cpu * 1e6 / report.requests,
-        "switches": switches / report.requests,
-        "server_busy": cpu / elapsed,
+        "cpu_us": used.cpu * 1e6 / report.requests,
+        "switches": used.switches / report.requests,
+        "waits": used.waits / report.requests,
+        "queue_us": used.queued * 1e6 / report.requests,
+        "server_busy": used.cpu / elapsed,
         "wrk_busy": wrk_cpu / elapsed,
         "others_share": others.share(server.process.pid),
     }
@@ -140,8 +148,8 @@ class Run:
                 try:
                     self._add_block(number, configuration)
                 except ServerError as error:
-                    self._leave_out(configuration.server, error)
-                    todo = [(n, c) for n, c in todo if c.server != configuration.server]
+                    self._leave_out(configuration.program, error)
+                    todo = [(n, c) for n, c in todo if c.program != configuration.program]
                 self._save_partial()
         finally:
             self._progress.clear()
@@ -180,23 +188,24 @@ class Run:
                 return False
         return attempts <= MAX_REPEATS
 
-    def _leave_out(self, server, error):
+    def _leave_out(self, program, error):
         """Only a server that the run can do without: the others' figures are still good."""
-        if server not in self.optional:
+        if program not in self.optional:
             raise error
         self._progress.say(f"left out from here on: {error}")
-        self.left_out[server] = str(error)
-        self.configurations = [c for c in self.configurations if c.server != server]
-        self.blocks = [b for b in self.blocks if b["server"] != server]
+        self.left_out[program] = str(error)
+        self.configurations = [c for c in self.configurations if c.program != program]
+        kept = {c.key for c in self.configurations}
+        self.blocks = [b for b in self.blocks if b["key"] in kept]
 
     # ---- Servers ---------------------------------------------------------------------------------
 
     def _server(self, configuration):
         """The server of a configuration; it stays up between its blocks, idle."""
-        key = (configuration.server, configuration.placement)
+        key = (configuration.program, configuration.placement)
         if key not in self._servers:
             cpus = self._cpus[1] if configuration.placement == "pinned" else None
-            self._servers[key] = self.start(self.specs[configuration.server], cpus)
+            self._servers[key] = self.start(self.specs[configuration.program], cpus)
         return self._servers[key]
 
     def _stop_servers(self):

@@ -5,13 +5,17 @@ import hashlib
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 
+from . import pythons
 from .servers import Spec
 
 PYTHON = "/usr/bin/python3"  # the distribution's, for which its packages are
 BENCH = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 PEERS = os.path.join(BENCH, "peers")
+APPS = os.path.join(BENCH, "apps")  # the labs' own, for an experiment
 PROGRAMS = ("lab1", "lab2", "lab3", "floor")
+REPORT_WORKERS = 8
 
 NGINX = "nginx"
 UVICORN = "uvicorn (uvloop, httptools)"
@@ -76,25 +80,64 @@ _PYTHON_PEERS = {
 
 def labs(bin_dir):
     """The three labs, lab2 with the report's 8 workers, and what they are held against."""
-    lab1, lab2, lab3, floor = (os.path.abspath(os.path.join(bin_dir, p)) for p in PROGRAMS)
+    python = pythons.ask(os.path.abspath(bin_dir))
     return {
-        "lab1": Spec("lab1", (lab1, "--port", "0")),
-        "lab2": Spec("lab2", (lab2, "--port", "0", "--workers", "8")),
-        "lab3": Spec("lab3", (lab3, "--port", "0")),
-        "native": Spec("/native", (lab3, "--port", "0"), path="/native"),
-        "floor": Spec("floor", (floor,)),
+        "lab1": _lab("lab1", python),
+        "lab2": _lab("lab2", python, workers=REPORT_WORKERS),
+        "lab3": _lab("lab3", python),
+        "native": _lab("lab3", python, path="/native"),
+        "floor": Spec("floor", (os.path.join(python.bin_dir, "floor"),)),
     }
+
+
+def lab2_name(workers):
+    """lab2 with some number of loops, where a run has several."""
+    return f"lab2, {workers} loop{'s' if workers > 1 else ''}"
+
+
+def labs_on(python, workers=(REPORT_WORKERS,)):
+    """The labs on one of a run's interpreters, by their keys in the run: lab2 by its plain name if
+    it has one number of workers only."""
+    names = {"lab1": None, "lab3": None}
+    names |= {lab2_name(n) if len(workers) > 1 else "lab2": n for n in workers}
+    return {f"{name} on {python.name}": replace(_lab(name[:4], python, count),
+                                                name=f"{name} on {python.name}")
+            for name, count in names.items()}
+
+
+def immortal_name(server):
+    """A lab whose loops have no reference counts."""
+    return f"{server}, immortal"
+
+
+def immortal_labs_on(python):
+    """lab1 and lab2 with the app that makes their loops immortal."""
+    specs = {}
+    for server, workers in (("lab1", None), (lab2_name(REPORT_WORKERS), REPORT_WORKERS)):
+        name = f"{immortal_name(server)} on {python.name}"
+        spec = _lab(server[:4], python, workers)
+        specs[name] = replace(spec, name=name, cwd=APPS,
+                              command=(*spec.command, "--app", "immortal:app"))
+    return specs
+
+
+def _lab(program, python, workers=None, path="/"):
+    command = (os.path.abspath(os.path.join(python.bin_dir, program)), "--port", "0")
+    if workers:
+        command += ("--workers", str(workers))
+    return Spec(program if path == "/" else path, command, path=path,
+                free_threaded=python.free_threaded)
 
 
 def missing_programs(bin_dir, programs=PROGRAMS):
     return [p for p in programs if not os.access(os.path.join(bin_dir, p), os.X_OK)]
 
 
-def fingerprint(bin_dir, programs=PROGRAMS):
+def fingerprint(*bin_dirs, programs=PROGRAMS):
     """Changes when what is measured does: a run is not continued across such a change."""
-    files = [os.path.join(bin_dir, program) for program in programs]
+    files = [os.path.join(folder, program) for folder in bin_dirs for program in programs]
     files += sorted(glob.glob(os.path.join(BENCH, "..", "handlers", "*.py")))
-    files += sorted(glob.glob(os.path.join(PEERS, "*.py")))
+    files += sorted(glob.glob(os.path.join(PEERS, "*.py")) + glob.glob(os.path.join(APPS, "*.py")))
     digest = hashlib.sha256(_NGINX_CONFIG.encode() + repr(_PYTHON_PEERS).encode())
     for path in files:
         with open(path, "rb") as file:

@@ -52,7 +52,7 @@ class Figures:
 
     def timeouts(self):
         """How many answers took wrk's time-out of 2 s, or longer."""
-        return sum(block["timeouts"] for block in self.blocks)
+        return sum(block.get("timeouts", 0) for block in self.blocks)
 
     def disturbed(self):
         """Keys and rounds of the blocks that were disturbed each time."""
@@ -61,6 +61,7 @@ class Figures:
     def summary(self):
         """Medians with their intervals, for those who read the stored file without this program."""
         fields = ("rps", "mean_us", "p50_us", "p99_us", "cpu_us", "switches", "wrk_busy")
+        fields = [field for field in fields if all(field in block for block in self.blocks)]
         names = ("median", "low", "high")
         return {
             key: {field: dict(zip(names, self.with_interval(key, field))) for field in fields}

@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from typing import NamedTuple
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -43,16 +44,36 @@ def tree(root):
     return found
 
 
+class Usage(NamedTuple):
+    """What a server's threads have had of the scheduler so far, or between two such moments."""
+
+    cpu: float = 0.0  # seconds
+    switches: int = 0
+    waits: int = 0  # of these, how many because a thread had to wait: for a lock, data, a wake-up
+    queued: float = 0.0  # seconds in which a thread could have run, and had no CPU
+
+    def __add__(self, other):
+        return Usage(*(a + b for a, b in zip(self, other)))
+
+    def __sub__(self, other):
+        return Usage(*(a - b for a, b in zip(self, other)))
+
+
 def usage(root):
-    """(CPU seconds, context switches) so far, over all threads of a process and those below it."""
-    cpu, switches = 0.0, 0
+    """So far, over all threads of a process and those below it."""
+    total = Usage()
     for pid in tree(root):
         for task in _listdir(f"/proc/{pid}/task"):
-            folder = f"/proc/{pid}/task/{task}"
-            cpu += _cpu_seconds(folder)
-            counts = re.findall(r"ctxt_switches:\s+(\d+)", _read(f"{folder}/status"))
-            switches += sum(map(int, counts))
-    return cpu, switches
+            total += _task_usage(f"/proc/{pid}/task/{task}")
+    return total
+
+
+def _task_usage(folder):
+    counts = dict(re.findall(r"(\w+)_ctxt_switches:\s+(\d+)", _read(f"{folder}/status")))
+    waits, preempted = int(counts.get("voluntary", 0)), int(counts.get("nonvoluntary", 0))
+    schedule = _read(f"{folder}/schedstat").split()
+    queued = int(schedule[1]) / 1e9 if len(schedule) > 1 else 0.0
+    return Usage(_cpu_seconds(folder), waits + preempted, waits, queued)
 
 
 def _cpu_seconds(task):

@@ -110,7 +110,8 @@ def configurations(promises):
 
 def verdict(value, low, high, relation, target):
     """(kept?, does the interval lie on both sides of the target?). The median decides."""
-    kept = {"<=": value <= target, "<": value < target, ">=": value >= target}[relation]
+    kept = {"<=": value <= target, "<": value < target, ">=": value >= target,
+            ">": value > target}[relation]
     return kept, low < target < high
 
 

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 
+from . import pythons
 from .catalogue import BENCH, PYTHON
 
 SCHEMA_VERSION = 1
@@ -16,27 +17,40 @@ FOLDER = os.path.join(BENCH, "results")
 # A run for the record: the file that is committed, and from which the documents' tables come. What
 # is shorter goes to a file beside it that git ignores.
 RECORD_ROUNDS, RECORD_SECONDS = 10, 3
-LADDER_SECONDS = 2  # 25 configurations: with blocks of 3 s it would take a quarter of an hour
+# What has many configurations needs less of each: the ladder 25, the interpreters 46.
+LADDER_SECONDS = 2
+INTERPRETERS_ROUNDS, INTERPRETERS_SECONDS = 6, 2
+ENOUGH = {
+    "ladder": (RECORD_ROUNDS, LADDER_SECONDS),
+    "interpreters": (INTERPRETERS_ROUNDS, INTERPRETERS_SECONDS),
+    "breakdown": (5, 4),
+}
 RECORDS = {
     "reproduce": "reference.json",
+    "pythons": "reference-pythons.json",
     "measure": "measure.json",
     "peers": "peers.json",
+    "interpreters": "interpreters.json",
     "ladder": "ladder.json",
     "ladder-offline": "ladder-offline.json",
+    "breakdown": "breakdown.json",
 }
 ORIENTATIONS = {
     "reproduce": "latest.json",
+    "pythons": "latest-pythons.json",
     "measure": "latest-measure.json",
     "peers": "latest-peers.json",
+    "interpreters": "latest-interpreters.json",
     "ladder": "latest-ladder.json",
     "ladder-offline": "latest-ladder-offline.json",
+    "breakdown": "latest-breakdown.json",
 }
 
 
 def name_for(kind, rounds, seconds, whole=True):
     """Where a run is stored: what is too short, or measured in part only, is not for the record."""
-    enough = LADDER_SECONDS if kind == "ladder" else RECORD_SECONDS
-    long_enough = rounds >= RECORD_ROUNDS and seconds >= enough
+    least = ENOUGH.get(kind, (RECORD_ROUNDS, RECORD_SECONDS))
+    long_enough = rounds >= least[0] and seconds >= least[1]
     return (RECORDS if long_enough and whole else ORIENTATIONS)[kind]
 
 
@@ -95,32 +109,37 @@ def _modified():
     return bool(_output("git", "status", "--porcelain", "--untracked-files=no", *code))
 
 
-def embedded_python(versions):
-    """What a lab's --version says of the Python in it; {} if it says nothing of the kind."""
-    for line in versions:
-        found = re.fullmatch(r"Python (\S+) (GIL|free-threaded), (.+)", line)
-        if found:
-            return {"version": found[1], "gil": found[2] == "GIL", "built_with": found[3]}
-    return {}
-
-
 def environment(bin_dir):
     """The machine and the build; nothing that names the host or a path on it."""
     bin_dir = os.path.abspath(bin_dir)
-    versions = _output(os.path.join(bin_dir, "lab3"), "--version").splitlines()[1:]
+    python = pythons.ask(bin_dir)
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "kernel": f"{platform.system()} {platform.release()}",
         "system_call_us": _system_call_us(),
-        "versions": versions,
-        "python": embedded_python(versions),
+        "versions": list(python.versions),
+        "python": python.about,
         "peers_python": _output(PYTHON, "--version"),
         "wrk": _output("wrk", "-v").partition(" [")[0],
         "commit": _output("git", "rev-parse", "--short=12", "HEAD") or "unknown",
         "modified": _modified(),
         "build": _build(bin_dir),
+    }
+
+
+def environment_of(several):
+    """The same for a run with several interpreters, of which each is said."""
+    common = environment(several[0].bin_dir)
+    libraries = [line for line in common["versions"] if not line.startswith("Python ")]
+    return {
+        **common,
+        "versions": [f"{python.versions[0]} ({python.name})" for python in several] + libraries,
+        "python": {},
+        "pythons": {python.name: python.about for python in several},
+        "build": {},
+        "builds": {python.name: _build(python.bin_dir) for python in several},
     }
 
 

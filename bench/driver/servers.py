@@ -35,6 +35,7 @@ class Spec:
     path: str = "/"
     cwd: str = None
     files: dict = field(default_factory=dict)  # file name: text
+    free_threaded: bool = False  # a lab that says so: it has to stay without a GIL
 
     def announces_port(self):
         return not any("{port}" in text for text in (*self.command, *self.files.values()))
@@ -75,6 +76,7 @@ class Server:
             self.process = self._start(cpus)
             if self.port is None:
                 self.port = self._announced_port()
+            self._check_free_threaded()
             self._check_answer()
         except BaseException:
             self.stop()
@@ -158,10 +160,20 @@ class Server:
         finally:
             connection.close()
 
+    def _check_free_threaded(self):
+        """Any import can bring the GIL back, and the lab says so: in its banner, or in the log. Its
+        figures would stand under the wrong heading."""
+        pattern = r"GIL \(turned on by (.+?)\)|importing (\S+) has turned the GIL on"
+        found = self.spec.free_threaded and re.search(pattern, self._printed())
+        if found:
+            raise ServerError(f"{self.spec.name} isn't free-threaded any more: {found[1] or found[2]} "
+                              "has turned the GIL on, so its figures would be another interpreter's")
+
     def usage(self):
-        """(CPU seconds, context switches) so far."""
+        """What it has had of the scheduler so far."""
         if self.process.poll() is not None:
             self._fail(f"ended with status {self.process.returncode} while it was measured")
+        self._check_free_threaded()
         return procfs.usage(self.process.pid)
 
     def resident_bytes(self):

@@ -7,7 +7,7 @@ import sys
 import textwrap
 from dataclasses import asdict
 
-from . import catalogue, procfs, reports, results, wrk
+from . import catalogue, procfs, pythons, reports, results, wrk
 from .blocks import Run
 from .servers import ServerError
 
@@ -27,14 +27,22 @@ def whole_number(text):
     return value
 
 
-def parser(description, rounds, seconds, exit_status=EXIT_STATUS.format(more="")):
-    """The options that all scripts share."""
+def parser(description, rounds, seconds, exit_status=EXIT_STATUS.format(more=""),
+           several_pythons=False):
+    """The options that all scripts share; some measure programs of several interpreters."""
     options = argparse.ArgumentParser(
         description=description,
         epilog=exit_status,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    options.add_argument("--bin-dir", required=True, metavar="DIR", help="where the programs are")
+    where = options
+    if several_pythons:
+        where = options.add_mutually_exclusive_group(required=True)
+        where.add_argument("--python", action="append", type=pythons.named_folder, default=[],
+                           metavar="NAME=DIR",
+                           help="where an interpreter's programs are; again for each other one")
+    where.add_argument("--bin-dir", required=not several_pythons, metavar="DIR",
+                       help="where the programs are")
     options.add_argument("--rounds", type=whole_number, metavar="N",
                          help=f"blocks per configuration [{rounds}]")
     options.add_argument("--seconds", type=whole_number, metavar="N",
@@ -52,6 +60,22 @@ def check_programs(bin_dir, programs=catalogue.PROGRAMS, command="make measured"
     wrk.check_installed()
     if procfs.two_cpus() is None:
         note("only one CPU here: wrk and the server share it, so `pinned` means nothing")
+
+
+def check_pythons(named_folders):
+    """The interpreters of a run with several: each has its programs, and says what it is."""
+    names = [name for name, _ in named_folders]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise ServerError(f"{twice} is there twice: an interpreter has one column")
+    found = []
+    for name, folder in named_folders:
+        check_programs(folder)
+        found.append(pythons.ask(folder, name))
+        if not found[-1].about:
+            raise ServerError(f"{folder}/lab3 --version doesn't say which Python is in it")
+        note(f"  {name}: {pythons.describe(found[-1].about)}")
+    return found
 
 
 def note(line):
@@ -84,7 +108,8 @@ def note_problem(error):
 
 def new_run(kind, specs, configurations, parsed, programs=catalogue.PROGRAMS, **more):
     """A Run that continues an interrupted one if it may."""
-    fingerprint = catalogue.fingerprint(parsed.bin_dir, programs)
+    folders = [folder for _, folder in getattr(parsed, "python", [])] or [parsed.bin_dir]
+    fingerprint = catalogue.fingerprint(*folders, programs=programs)
     partial = f"partial-{kind}.json"
     run = Run(specs, configurations, parsed.rounds, parsed.seconds, partial, fingerprint, **more)
     done = run.resume() if parsed.resume else 0

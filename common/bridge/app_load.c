@@ -203,6 +203,7 @@ static int load_route(bridge_route_t *route, bridge_t *bridge, PyObject *item, b
     int         number = method == NULL ? -1 : http_method_from_name(method);
 
     route->bridge = bridge;
+    route->kind = kind;
     route->handler = Py_NewRef(PyTuple_GET_ITEM(item, 2));
     route->where = describe(route->handler);
     route->pattern = path == NULL ? NULL : strdup(path);

@@ -7,6 +7,33 @@
  * turn with bridge_attach() and detaches in the same function.
  *
  * References follow CPython's own words: new, borrowed, steals.
+ *
+ * What threads share, and the rule that keeps it safe. None of them counts on the GIL: without one
+ * every attached thread runs at once.
+ *
+ *   route table       read-only once a server uses it (http.h)
+ *   app               bridge_app_t is read-only once it is loaded. The looplab.App behind it is
+ *                     frozen by then: whoever adds a route or a hook gets a RuntimeError. Looking
+ *                     and adding are one critical section on the object
+ *   request           what the parser has written is read-only once the request is ready. The rest
+ *                     belongs to one owner at a time; call_soon_threadsafe() and the completion
+ *                     queue hand it over, each under a lock, so the next owner sees what the last
+ *                     one wrote. References are counted atomically (http.h)
+ *   looplab.Request   a view of that: immutable, but for a cache of parts, which is filled in a
+ *                     critical section on the object. Any number of threads may ask at once, also
+ *                     when the answer has long been sent
+ *   looplab.Response  immutable once made. A dict or list in it stays the handler's: it is encoded
+ *                     by the thread that converts the answer, so nobody may change it meanwhile
+ *   callable          immutable; asyncio calls it on the thread whose loop it was given to
+ *   completion queue  a lock (completions.h)
+ *   loop              its own thread's; the others use call_soon_threadsafe() only (loop_thread.h)
+ *   task, asyncio's   the thread of the loop that made it: created, called back, cancelled and
+ *   future            released there
+ *   concurrent.       lab 2's, between two loops: Python's own lock in it, so any thread
+ *   futures.Future
+ *   module state,     filled before the first request and read-only from then on (internal.h,
+ *   bridge_asyncio_t  bridge_asyncio_open())
+ *   the GIL's state   atomics, and a name that is written before they are (internal.h)
  */
 #ifndef LOOPLAB_BRIDGE_H
 #define LOOPLAB_BRIDGE_H
@@ -22,10 +49,13 @@ typedef struct bridge_app bridge_app_t; /* a loaded app: read-only after bridge_
 /* A thread's own Python thread state. Only that thread may use it. */
 typedef struct {
     PyThreadState *tstate;
+    trace_lane_t  *lane; /* borrowed: this thread's; NULL: its waits aren't timed */
 } bridge_thread_t;
 
 typedef struct {
     bool debug; /* asyncio's debug mode, faulthandler, the malloc allocator on GIL builds */
+    trace_t
+        *trace; /* loop threads have lanes in it; NULL: tracing is off. Borrowed, outlives all */
 } bridge_options_t;
 
 /* Which kind of handler a lab can call. */
@@ -62,6 +92,9 @@ bool        bridge_gil_enabled(const bridge_t *bridge);
  */
 void bridge_describe_python(const bridge_t *bridge, char *text, size_t size);
 
+/* Handlers that have raised, or returned what is no answer: 500s. attached or not; any thread */
+uint64_t bridge_handler_errors(const bridge_t *bridge);
+
 /* A thread state for the calling thread, left detached. thread: that one. 0 or -1 without memory */
 int  bridge_thread_open(bridge_thread_t *thread, bridge_t *bridge);
 void bridge_thread_close(bridge_thread_t *thread); /* on that thread, detached */
@@ -69,7 +102,9 @@ void bridge_thread_close(bridge_thread_t *thread); /* on that thread, detached *
 /* Attach and detach: in the same function, in sight of each other; never across uv_run or a join. */
 static inline void bridge_attach(bridge_thread_t *thread)
 {
+    trace_lane_state(thread->lane, TRACE_ATTACHING);
     PyEval_RestoreThread(thread->tstate);
+    trace_lane_state(thread->lane, TRACE_RUNNING);
 }
 
 static inline void bridge_detach(bridge_thread_t *thread)
@@ -117,7 +152,7 @@ int bridge_app_shutdown(bridge_app_t *app, PyObject *loop);
 
 /*
  * Call the handler of `req`'s route with a looplab.Request, which keeps a reference to `req` of
- * its own.
+ * its own. TRACE_STARTED and TRACE_FINISHED are marked here, or by the coroutine that is returned.
  * attached           returns a new reference: what the handler returned (for `async def` a
  *                    coroutine); NULL with an exception set
  */
@@ -148,6 +183,21 @@ http_response_t *bridge_response(const http_request_t *req, PyObject *value);
  */
 typedef void (*bridge_fn)(void *owner, http_request_t *req, PyObject *arg);
 PyObject *bridge_callable(bridge_fn fn, void *owner, http_request_t *req);
+
+/*
+ * The two marks that asyncio's own code stands in the way of. With tracing off neither does
+ * anything.
+ *
+ * Have `loop` mark TRACE_WOKEN_WORKER when it makes a task of a traced request's coroutine.
+ * detached: attaches by itself, as `thread`      returns 0, or -1 (said on stderr)
+ */
+int bridge_trace_tasks(bridge_t *bridge, bridge_thread_t *thread, PyObject *loop);
+
+/*
+ * Have `future`, a concurrent.futures.Future, mark TRACE_CONVERTED_WORKER when it is resolved.
+ * attached           steals it and returns it, or NULL with an exception set; NULL stays NULL
+ */
+PyObject *bridge_trace_future(http_request_t *req, PyObject *future);
 
 /*
  * What labs call of asyncio, looked up once. Read-only between open and close: any thread,

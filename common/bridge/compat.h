@@ -39,6 +39,17 @@ static inline PyThreadState *compat_current_thread(void)
 #endif
 }
 
+/* dict[key], new; NULL if it isn't there. returns 0, or -1 with an exception set */
+static inline int compat_dict_get(PyObject *dict, PyObject *key, PyObject **value)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyDict_GetItemRef(dict, key, value) < 0 ? -1 : 0;
+#else
+    *value = Py_XNewRef(PyDict_GetItemWithError(dict, key));
+    return *value == NULL && PyErr_Occurred() ? -1 : 0;
+#endif
+}
+
 /* A lock on one object where there is no GIL to do it; suspended while the thread detaches. */
 #if PY_VERSION_HEX < 0x030D0000
 #define Py_BEGIN_CRITICAL_SECTION(object) {

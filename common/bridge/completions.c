@@ -63,6 +63,16 @@ bool completions_take(completions_t *self, http_request_t **req, http_response_t
     return true;
 }
 
+unsigned completions_queued(completions_t *self)
+{
+    unsigned posted;
+
+    uv_mutex_lock(&self->lock);
+    posted = self->posted.count;
+    uv_mutex_unlock(&self->lock);
+    return self->taken.count + posted;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     completions_t *self = handle->data;

@@ -43,6 +43,9 @@ int completions_post(completions_t *self, http_request_t *req, http_response_t *
 /* Take one answer; false when there is none left. Both outputs are the caller's. thread: HTTP */
 bool completions_take(completions_t *self, http_request_t **req, http_response_t **resp);
 
+/* Answers that are queued at this moment. thread: HTTP */
+unsigned completions_queued(completions_t *self);
+
 /*
  * Answer what is queued and close the async handle (the loop must run once more). No thread may be
  * inside completions_post() meanwhile, nor call it once the loop has run again: join them first. A

@@ -143,8 +143,14 @@ static http_response_t *convert_exception(const http_request_t *req)
         PyErr_Clear();
         return http_response_of_status(503);
     }
+    atomic_fetch_add_explicit(&bridge_route(req)->bridge->handler_errors, 1, memory_order_relaxed);
     log_request_exception(req);
     return http_response_of_status(500);
+}
+
+uint64_t bridge_handler_errors(const bridge_t *bridge)
+{
+    return atomic_load_explicit(&bridge->handler_errors, memory_order_relaxed);
 }
 
 http_response_t *bridge_response(const http_request_t *req, PyObject *value)
@@ -156,14 +162,21 @@ http_response_t *bridge_response(const http_request_t *req, PyObject *value)
 
 PyObject *bridge_call_handler(http_request_t *req)
 {
-    PyObject *request = bridge_request_new(req); /* new */
-    PyObject *args[] = {NULL, request};
-    PyObject *value;
+    const bridge_route_t *route = bridge_route(req);
+    PyObject             *request = bridge_request_new(req); /* new */
+    PyObject             *args[] = {NULL, request};
+    PyObject             *value;
 
     if (request == NULL)
         return NULL;
-    value = PyObject_Vectorcall(bridge_route(req)->handler, args + 1,
-                                1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL); /* new */
+    if (route->kind == BRIDGE_SYNC)
+        trace_mark(req->trace, TRACE_STARTED);
+    value = PyObject_Vectorcall(route->handler, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                                NULL); /* new */
+    if (route->kind == BRIDGE_SYNC)
+        trace_mark(req->trace, TRACE_FINISHED);
+    else if (req->trace != NULL && value != NULL && PyCoro_CheckExact(value))
+        value = bridge_traced_new(req, value);
     Py_DECREF(request);
     return value;
 }

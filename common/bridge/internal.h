@@ -11,6 +11,7 @@
  *   callable.c     a C function as a Python callable
  *   asyncio.c      what labs call of asyncio, looked up once
  *   loop_thread.c  an asyncio loop in a thread of its own    completions.c  the way back
+ *   selector.c     the selector of those loops               trace.c        marks inside asyncio
  */
 #ifndef LOOPLAB_BRIDGE_INTERNAL_H
 #define LOOPLAB_BRIDGE_INTERNAL_H
@@ -20,18 +21,25 @@
 #include "common/bridge/bridge.h"
 #include "common/bridge/compat.h"
 
-/* The module's state: one per interpreter, filled once when the module is made, then read-only. */
+/*
+ * The module's state: one per interpreter, filled once when the module is made, then read-only: any
+ * thread, attached. The functions in it keep no state of their own between calls.
+ */
 typedef struct {
     PyTypeObject *app_type; /* owned, as all of these */
     PyTypeObject *decorator_type;
     PyTypeObject *request_type;
     PyTypeObject *response_type;
     PyTypeObject *callable_type;
+    PyTypeObject *traced_type;
     PyObject     *encode_json;      /* bound method: compact, not only ASCII */
     PyObject     *decode_json;      /* json.loads */
     PyObject     *parse_qsl;        /* urllib.parse.parse_qsl */
     PyObject     *format_exception; /* traceback.format_exception */
     PyObject     *cancelled_error;  /* asyncio.CancelledError */
+    PyObject     *task_type;        /* asyncio.Task */
+    PyObject     *selector_type;    /* looplab.Selector; NULL where there is no epoll */
+    PyObject     *str_selector, *str_fileno, *str_fd_to_key; /* names of attributes, interned */
 } bridge_state_t;
 
 struct bridge {
@@ -40,18 +48,21 @@ struct bridge {
     PyObject           *module; /* owned: looplab */
     bridge_state_t     *state;  /* the module's */
     bool                debug;
+    trace_t            *trace; /* borrowed; NULL: tracing is off */
 
     /* Written attached, when an import turns the GIL on: before `gil`, which publishes it. */
     char gil_turned_on_by[96]; /* the module, or "" */
 
     /* Any thread. */
-    atomic_bool gil;
+    atomic_bool          gil;
+    atomic_uint_fast64_t handler_errors; /* relaxed: statistics only */
 };
 
 /* One route of a loaded app: http_request_t.route_arg. Read-only after bridge_app_load(). */
 typedef struct {
     bridge_t     *bridge;  /* borrowed */
     PyObject     *handler; /* owned */
+    bridge_kind_t kind;
     http_method_t method;
     char         *pattern; /* owned */
     char         *where;   /* owned: "hello (async_app.py:12)" for messages */
@@ -82,15 +93,27 @@ PyMODINIT_FUNC  PyInit_looplab(void);
 bridge_state_t *bridge_module_state(PyObject *module);
 bridge_state_t *bridge_type_state(PyTypeObject *type); /* of one of the module's types */
 
+/* selector.c: make state->selector_type. returns 0, or -1 with an exception set. Attached. */
+int bridge_selector_open(PyObject *module, bridge_state_t *state);
+
 /* The specs of the module's types, each in the file that implements it. */
 extern PyType_Spec bridge_app_spec, bridge_decorator_spec, bridge_request_spec,
-    bridge_response_spec, bridge_callable_spec;
+    bridge_response_spec, bridge_callable_spec, bridge_traced_spec;
 
-/* app.c: the lists behind a looplab.App, all borrowed; freezing refuses later additions. Attached. */
+/*
+ * app.c: the lists behind a looplab.App, all borrowed. Attached. Freezing refuses later additions,
+ * from whichever thread; only from then on may the lists be read.
+ */
 PyObject *bridge_app_object_routes(PyObject *app);  /* of (method, pattern, handler) */
 PyObject *bridge_app_object_startup(PyObject *app); /* of hooks */
 PyObject *bridge_app_object_shutdown(PyObject *app);
 void      bridge_app_object_freeze(PyObject *app);
+
+/*
+ * trace.c: steals the coroutine of a traced request's handler and returns one that marks its first
+ * step and its end; NULL with an exception set. Attached.
+ */
+PyObject *bridge_traced_new(http_request_t *req, PyObject *coroutine);
 
 /* request.c: a looplab.Request with a reference of its own to `req`. New, or NULL. Attached. */
 PyObject *bridge_request_new(http_request_t *req);

@@ -119,6 +119,7 @@ int bridge_open(bridge_t **out, const bridge_options_t *options, bridge_thread_t
         return -1;
     }
     bridge->debug = options->debug;
+    bridge->trace = options->trace;
     status = preinitialize(options);
     if (!PyStatus_Exception(status))
         status = initialize(options);
@@ -132,7 +133,7 @@ int bridge_open(bridge_t **out, const bridge_options_t *options, bridge_thread_t
         free(bridge);
         return -1;
     }
-    main_thread->tstate = PyEval_SaveThread();
+    *main_thread = (bridge_thread_t){.tstate = PyEval_SaveThread(), .lane = trace_lane_here()};
     *out = bridge;
     return 0;
 }
@@ -157,7 +158,8 @@ const char *bridge_python_version(void)
 
 int bridge_thread_open(bridge_thread_t *thread, bridge_t *bridge)
 {
-    thread->tstate = PyThreadState_New(bridge->interpreter);
+    *thread = (bridge_thread_t){.tstate = PyThreadState_New(bridge->interpreter),
+                                .lane = trace_lane_here()};
     return thread->tstate == NULL ? -1 : 0;
 }
 

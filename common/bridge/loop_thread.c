@@ -1,6 +1,7 @@
 /*
  * A thread that runs one asyncio loop. asyncio.Runner makes the loop and, in the end, cancels what
- * is left on it, finishes its async generators and its default executor, and closes it.
+ * is left on it, finishes its async generators and its default executor, and closes it. The loop is
+ * asyncio's own whatever policy an app sets, but its selector is ours (selector.c).
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pthread_setname_np */
@@ -77,27 +78,59 @@ void loop_thread_stop(loop_thread_t *self, bridge_thread_t *me)
 
 /* ---- The loop's own thread ------------------------------------------------------------------- */
 
-/* asyncio.Runner(debug=...), new */
+/* What makes the loop, a callable, new: asyncio.SelectorEventLoop on a selector of ours */
+static PyObject *make_loop_factory(const bridge_state_t *state)
+{
+    PyObject *loop_type = bridge_import("asyncio", "SelectorEventLoop"); /* new, as those below */
+    PyObject *partial = NULL, *selector = NULL, *factory = NULL;
+
+    if (loop_type == NULL || state->selector_type == NULL)
+        return loop_type; /* it then makes a selector itself */
+    selector = PyObject_CallNoArgs(state->selector_type);
+    partial = bridge_import("functools", "partial");
+    if (selector != NULL && partial != NULL)
+        factory = PyObject_CallFunctionObjArgs(partial, loop_type, selector, NULL);
+    Py_XDECREF(partial);
+    Py_XDECREF(selector);
+    Py_DECREF(loop_type);
+    return factory;
+}
+
+/* asyncio.Runner(debug=..., loop_factory=...), new */
 static PyObject *make_runner(const bridge_t *bridge)
 {
-    PyObject *type = bridge_import("asyncio", "Runner"); /* new */
-    PyObject *none = PyTuple_New(0);                     /* new */
-    PyObject *options =
-        Py_BuildValue("{s:O}", "debug", bridge->debug ? Py_True : Py_None); /* new */
-    PyObject *runner = NULL;
+    PyObject *type = bridge_import("asyncio", "Runner");       /* new */
+    PyObject *none = PyTuple_New(0);                           /* new */
+    PyObject *loop_factory = make_loop_factory(bridge->state); /* new */
+    PyObject *options = NULL, *runner = NULL;
 
+    if (loop_factory != NULL)
+        options = Py_BuildValue("{s:O,s:O}", "debug", bridge->debug ? Py_True : Py_None,
+                                "loop_factory", loop_factory); /* new */
     if (type != NULL && none != NULL && options != NULL)
         runner = PyObject_Call(type, none, options);
     Py_XDECREF(options);
+    Py_XDECREF(loop_factory);
     Py_XDECREF(none);
     Py_XDECREF(type);
     return runner;
 }
 
+/* The loop is this thread's, as it is with asyncio's own factory. returns 0, or -1 as Python does */
+static int set_event_loop(PyObject *loop)
+{
+    PyObject *set = bridge_import("asyncio", "set_event_loop");           /* new */
+    PyObject *none = set == NULL ? NULL : PyObject_CallOneArg(set, loop); /* new */
+
+    Py_XDECREF(none);
+    Py_XDECREF(set);
+    return none == NULL ? -1 : 0;
+}
+
 static int look_up_methods(loop_thread_t *self, PyObject *runner)
 {
     self->loop = PyObject_CallMethod(runner, "get_loop", NULL); /* new, as those below */
-    if (self->loop == NULL)
+    if (self->loop == NULL || set_event_loop(self->loop) != 0)
         return -1;
     self->call_soon_threadsafe = PyObject_GetAttrString(self->loop, "call_soon_threadsafe");
     self->create_task = PyObject_GetAttrString(self->loop, "create_task");
@@ -202,12 +235,14 @@ static void serve(loop_thread_t *self, bridge_thread_t *me)
 static void loop_thread_main(void *arg)
 {
     loop_thread_t  *self = arg;
+    trace_lane_t   *lane = trace_lane_open(self->bridge->trace, self->name);
     bridge_thread_t me;
 
-    if (bridge_thread_open(&me, self->bridge) != 0) {
+    if (bridge_thread_open(&me, self->bridge) == 0) {
+        serve(self, &me);
+        bridge_thread_close(&me);
+    } else {
         uv_sem_post(&self->ready); /* status is -1 still */
-        return;
     }
-    serve(self, &me);
-    bridge_thread_close(&me);
+    trace_lane_close(lane);
 }

@@ -3,7 +3,8 @@
  *
  * The thread makes the loop, runs the app's start-up hooks if it is given an app, reports back, and
  * then is in loop.run_forever() until loop_thread_stop(). Only call_soon_threadsafe may be used on
- * the loop from any other thread.
+ * the loop from any other thread: everything else of a loop, its tasks and its futures is without
+ * locks, and without a GIL nothing else orders two threads in it.
  */
 #ifndef LOOPLAB_LOOP_THREAD_H
 #define LOOPLAB_LOOP_THREAD_H

@@ -29,8 +29,9 @@ static int make_types(PyObject *module, bridge_state_t *state)
     state->request_type = make_type(module, &bridge_request_spec);
     state->response_type = make_type(module, &bridge_response_spec);
     state->callable_type = make_type(module, &bridge_callable_spec);
+    state->traced_type = make_type(module, &bridge_traced_spec);
     if (state->app_type == NULL || state->decorator_type == NULL || state->request_type == NULL ||
-        state->response_type == NULL || state->callable_type == NULL)
+        state->response_type == NULL || state->callable_type == NULL || state->traced_type == NULL)
         return -1;
     if (PyModule_AddType(module, state->app_type) != 0 ||
         PyModule_AddType(module, state->request_type) != 0)
@@ -74,8 +75,10 @@ static int import_helpers(bridge_state_t *state)
     state->parse_qsl = bridge_import("urllib.parse", "parse_qsl");
     state->format_exception = bridge_import("traceback", "format_exception");
     state->cancelled_error = bridge_import("asyncio", "CancelledError");
+    state->task_type = bridge_import("asyncio", "Task");
     return state->encode_json == NULL || state->decode_json == NULL || state->parse_qsl == NULL ||
-                   state->format_exception == NULL || state->cancelled_error == NULL
+                   state->format_exception == NULL || state->cancelled_error == NULL ||
+                   state->task_type == NULL
                ? -1
                : 0;
 }
@@ -84,7 +87,10 @@ static int module_exec(PyObject *module)
 {
     bridge_state_t *state = bridge_module_state(module);
 
-    return make_types(module, state) == 0 && import_helpers(state) == 0 ? 0 : -1;
+    return make_types(module, state) == 0 && import_helpers(state) == 0 &&
+                   bridge_selector_open(module, state) == 0
+               ? 0
+               : -1;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
@@ -96,11 +102,17 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->request_type);
     Py_VISIT(state->response_type);
     Py_VISIT(state->callable_type);
+    Py_VISIT(state->traced_type);
     Py_VISIT(state->encode_json);
     Py_VISIT(state->decode_json);
     Py_VISIT(state->parse_qsl);
     Py_VISIT(state->format_exception);
     Py_VISIT(state->cancelled_error);
+    Py_VISIT(state->task_type);
+    Py_VISIT(state->selector_type);
+    Py_VISIT(state->str_selector);
+    Py_VISIT(state->str_fileno);
+    Py_VISIT(state->str_fd_to_key);
     return 0;
 }
 
@@ -113,11 +125,17 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->request_type);
     Py_CLEAR(state->response_type);
     Py_CLEAR(state->callable_type);
+    Py_CLEAR(state->traced_type);
     Py_CLEAR(state->encode_json);
     Py_CLEAR(state->decode_json);
     Py_CLEAR(state->parse_qsl);
     Py_CLEAR(state->format_exception);
     Py_CLEAR(state->cancelled_error);
+    Py_CLEAR(state->task_type);
+    Py_CLEAR(state->selector_type);
+    Py_CLEAR(state->str_selector);
+    Py_CLEAR(state->str_fileno);
+    Py_CLEAR(state->str_fd_to_key);
     return 0;
 }
 

@@ -24,24 +24,29 @@ static void add_allow(http_response_t *resp, http_request_t *req)
     http_response_add_header(resp, slice("Allow"), slice(allow));
 }
 
+http_response_t *http_response_busy(void)
+{
+    http_response_t *resp = http_response_of_status(503);
+
+    if (resp != NULL)
+        http_response_add_header(resp, slice("Retry-After"), slice("1"));
+    return resp;
+}
+
 static http_response_t *response_of(http_request_t *req, int status)
 {
-    http_response_t *resp = http_response_of_status(status);
+    http_response_t *resp = status == 503 ? http_response_busy() : http_response_of_status(status);
 
-    if (resp == NULL)
-        return NULL;
-    if (status == 405 || status == 204)
+    if (resp != NULL && (status == 405 || status == 204))
         add_allow(resp, req);
-    else if (status == 503)
-        http_response_add_header(resp, slice("Retry-After"), slice("1"));
     return resp;
 }
 
 void http_answer_status(http_request_t *req, int status)
 {
-    req->response = response_of(req, status);
-    req->answered = true;
-    http_conn_mark_dirty(req->conn);
+    if (!req->lent)
+        req->trace = NULL; /* else the handler's thread may be marking; it is dropped later */
+    http_conn_queue(req->conn, req, response_of(req, status));
 }
 
 /*
@@ -62,6 +67,8 @@ void http_answer_and_finish(http_conn_t *conn, int status)
     req->conn = conn;
     req->route = NULL;
     req->early_status = (uint16_t)status;
+    req->refused = true;
+    req->refused_method = conn->parser.method;
     if (req->method != HTTP_METHOD_HEAD) /* whose answer has no body (RFC 9110, 9.3.2) */
         req->method = HTTP_METHOD_GET;   /* safe, so that it waits for nobody: it does nothing */
     req->version_minor = 1;

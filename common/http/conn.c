@@ -46,10 +46,11 @@ static void link_conn(http_server_t *server, http_conn_t *conn)
 
 void http_conn_accept(http_server_t *server)
 {
-    http_conn_t *conn = calloc(1, sizeof *conn);
+    size_t       peer = http_finished_wanted(server) ? HTTP_PEER_SIZE : 0;
+    http_conn_t *conn = calloc(1, sizeof *conn + peer);
 
     if (conn == NULL) {
-        server->accept_paused = true; /* until another connection closes */
+        server->accept_paused = true; /* until another connection closes, or the next tick */
         return;
     }
     uv_tcp_init(server->loop, &conn->tcp);
@@ -63,7 +64,10 @@ void http_conn_accept(http_server_t *server)
         return;
     }
     server->stats.connections++;
+    http_server_watch_fds(server, &conn->tcp);
     uv_tcp_nodelay(&conn->tcp, 1);
+    if (peer > 0)
+        http_finished_set_peer(conn);
     http_conn_settle(conn);
 }
 
@@ -83,13 +87,14 @@ static bool is_safe(const http_request_t *req)
 
 /*
  * May another request be parsed? Not beyond the pipeline window, not while the client leaves
- * answers unread, and not behind one that changes something: only safe methods run side by side
- * (RFC 9112, 9.3.2).
+ * answers unread or many bytes of them wait for an earlier one, and not behind one that changes
+ * something: only safe methods run side by side (RFC 9112, 9.3.2).
  */
 bool http_conn_can_take(const http_conn_t *conn)
 {
     return conn->state == HTTP_CONN_READING && conn->output == NULL &&
            conn->in_flight < conn->server->options.pipeline_window &&
+           conn->queued_bytes <= HTTP_QUEUED_MAX &&
            (conn->in_flight == 0 || is_safe(conn->pipeline_tail));
 }
 
@@ -102,6 +107,10 @@ void http_conn_push(http_conn_t *conn, http_request_t *req)
     conn->pipeline_tail = req;
     conn->in_flight++;
     conn->server->stats.parsed++;
+    if (http_finished_wanted(conn->server))
+        req->parsed_at_ns = uv_hrtime();
+    if (conn->server->tracing)
+        http_traced_begin(req);
     if (conn->in_flight > 1 && !is_safe(req))
         conn->barrier = true;
     else
@@ -121,13 +130,13 @@ static http_request_t *unlink_oldest(http_conn_t *conn)
 }
 
 /* Nobody waits for the oldest request any more: whoever works on it may learn of it. */
-static void abandon_oldest(http_conn_t *conn, uint64_t *counter)
+static void abandon_oldest(http_conn_t *conn, http_end_t end)
 {
     http_server_t  *server = conn->server;
     http_request_t *req = unlink_oldest(conn);
     bool            lent = req->lent; /* if so, it may be given back and freed below */
 
-    ++*counter;
+    http_finished_unanswered(conn, req, end);
     atomic_store_explicit(&req->abandoned, true, memory_order_relaxed);
     if (req->stream != NULL)
         http_stream_abandon(req);
@@ -143,9 +152,17 @@ void http_conn_pop(http_conn_t *conn)
 
     conn->since_ms = http_now(conn->server);
     while (req->close_after && conn->in_flight > 0) /* it had to be the last after all */
-        abandon_oldest(conn, &conn->server->stats.abandoned);
+        abandon_oldest(conn, HTTP_END_ABANDONED);
     if (!req->lent)
         http_request_unref(req);
+}
+
+void http_conn_queue(http_conn_t *conn, http_request_t *req, http_response_t *resp)
+{
+    req->response = resp;
+    req->answered = true;
+    conn->queued_bytes += http_response_size(resp);
+    http_conn_mark_dirty(conn);
 }
 
 void http_conn_mark_dirty(http_conn_t *conn)
@@ -245,6 +262,7 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 {
     http_conn_t *conn = stream->data;
 
+    http_server_awake(conn->server);
     if (nread == 0)
         return;
     if (nread == UV_EOF && !was_reset(conn)) {
@@ -386,27 +404,27 @@ void http_conn_check_time(http_conn_t *conn, uint32_t now)
 
 /* ---- Death ----------------------------------------------------------------------------------- */
 
-static void close_conn(http_conn_t *conn, uint64_t *counter)
+static void close_conn(http_conn_t *conn, http_end_t end)
 {
     if (conn->state == HTTP_CONN_CLOSING)
         return;
     http_conn_set_state(conn, HTTP_CONN_CLOSING);
     drop_input(conn);
     if (conn->output != NULL)
-        *counter += http_tally_sum(&conn->output->answers);
+        http_tally_end(&conn->output->answers, conn, end);
     while (conn->in_flight > 0)
-        abandon_oldest(conn, counter);
+        abandon_oldest(conn, end);
     uv_close((uv_handle_t *)&conn->tcp, on_closed);
 }
 
 void http_conn_gone(http_conn_t *conn)
 {
-    close_conn(conn, &conn->server->stats.abandoned);
+    close_conn(conn, HTTP_END_ABANDONED);
 }
 
 void http_conn_cut_off(http_conn_t *conn)
 {
-    close_conn(conn, &conn->server->stats.cut_off);
+    close_conn(conn, HTTP_END_CUT_OFF);
 }
 
 /* Take it off the list of those with answers due; it is seldom on it when it dies. */

@@ -25,6 +25,8 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "common/trace/trace.h"
+
 typedef struct http_server   http_server_t;
 typedef struct http_conn     http_conn_t;
 typedef struct http_request  http_request_t;
@@ -105,6 +107,7 @@ struct http_request {
     http_request_t  *next;     /* in the one list that it is on */
     http_response_t *result;   /* on its way back through a queue; owned */
     void            *lab_data; /* the lab's own */
+    trace_record_t  *trace;    /* where it marks what it passes; NULL: it isn't traced (any more) */
 
     /* HTTP thread only. */
     http_server_t           *server; /* borrowed */
@@ -113,12 +116,20 @@ struct http_request {
     http_response_t         *response;      /* the answer, waiting for its place in line; owned */
     http_request_t          *pipeline_next; /* the next request of the same connection */
     http_stream_t           *stream;        /* set while an answer is streamed */
+    trace_record_t          *trace_record;  /* the memory behind `trace`, until it is counted */
+    uint64_t                 complete_ns;   /* of a traced request: when its last byte was parsed */
     uint32_t                 parsed_at_ms;  /* uv_now(), truncated */
-    uint16_t early_status; /* what the server itself has to say, such as 404; 0: nothing */
-    bool     answered;     /* `response` is set (NULL: there was no memory for one) */
-    bool     lent;         /* a handler has the travelling reference: in flight */
-    bool     dispatched;   /* the lab has it, or had it */
-    bool     close_after;  /* the connection closes after this answer */
+    uint16_t early_status;   /* what the server itself has to say, such as 404; 0: nothing */
+    uint16_t answer_status;  /* for on_finished: of the answer that was begun; 0: none was */
+    uint8_t  refused_method; /* llhttp's number of what it was, if `refused` */
+    bool     refused;        /* it stands in for bytes that were refused: method, version unknown */
+    uint64_t answer_bytes;   /* for on_finished: of its content, so far */
+    uint64_t parsed_at_ns;   /* for on_finished: uv_hrtime() */
+    bool     answered;       /* `response` is set (NULL: there was no memory for one) */
+    bool     trace_due;      /* its record counts once the answer is out */
+    bool     lent;           /* a handler has the travelling reference: in flight */
+    bool     dispatched;     /* the lab has it, or had it */
+    bool     close_after;    /* the connection closes after this answer */
 
     /* Any thread, atomic. */
     atomic_uint refs;      /* the release that reaches 0 pairs with an acquire there */
@@ -161,6 +172,12 @@ http_slice_t http_request_param(const http_request_t *req, unsigned i);
 http_slice_t http_request_field_name(const http_request_t *req, unsigned i);
 http_slice_t http_request_field_value(const http_request_t *req, unsigned i);
 
+/*
+ * The method's name as it was sent, which may be one that this server doesn't implement; NULL if
+ * the bytes were refused before there was one. thread: any holder
+ */
+const char *http_request_method_sent(const http_request_t *req);
+
 /* The first field called `name` (ASCII, any case). Returns false if there is none. thread: any */
 bool http_request_find(const http_request_t *req, const char *name, http_slice_t *value);
 
@@ -188,6 +205,9 @@ http_response_t *http_response_new(int status, const char *content_type, const v
 
 /* A response whose body is its status in words, "404 Not Found"; 204 has none. As above. */
 http_response_t *http_response_of_status(int status);
+
+/* "503 Service Unavailable" with Retry-After: come back later. As above. */
+http_response_t *http_response_busy(void);
 
 /*
  * Add a header field. Content-Length, Transfer-Encoding, Connection and Date are the server's own.
@@ -242,7 +262,10 @@ void http_stream_end(http_request_t *req);
 /* Serves a request in C on the HTTP thread; takes the caller's reference. */
 typedef void (*http_native_fn)(void *arg, http_request_t *req);
 
-/* An empty table, or NULL without memory. Frozen once a server uses it. thread: any, one at a time */
+/*
+ * An empty table, or NULL without memory. thread: any, one at a time. Read-only once a server uses
+ * it, so servers of several threads may share one without a lock.
+ */
 http_router_t *http_router_new(void);
 void           http_router_free(http_router_t *router);
 
@@ -277,10 +300,29 @@ typedef struct {
     uint32_t keepalive_timeout_ms; /* idle; closes */
     uint32_t write_timeout_ms;     /* without the client taking a byte; closes */
     uint32_t request_timeout_ms;   /* 0: off; 504 */
+    trace_t *trace; /* requests that go to a handler are traced there; NULL: off. Borrowed, and
+                     * outlives every request */
 } http_options_t;
 
 /* The defaults, as `--help` shows them. */
 void http_options_default(http_options_t *options);
+
+/* How a request ended: each in exactly one of these ways. */
+typedef enum {
+    HTTP_END_ANSWERED,  /* its answer was handed to the kernel whole */
+    HTTP_END_ABANDONED, /* the client left, or took no bytes any more, before that */
+    HTTP_END_CUT_OFF,   /* the drain time-out came before that */
+    HTTP_ENDS,
+} http_end_t;
+
+/* What became of a request. */
+typedef struct {
+    http_end_t  end;
+    int         status;      /* of its answer; 0: no answer was begun */
+    uint64_t    bytes;       /* of the answer's content; if it isn't answered, what was under way */
+    uint64_t    duration_ns; /* from the request's last byte to its end */
+    const char *peer;        /* the client's numeric address; "-" if it is unknown */
+} http_outcome_t;
 
 typedef struct {
     /* Once a turn, if requests are complete: takes every request off the list, with a reference. */
@@ -290,6 +332,14 @@ typedef struct {
     void (*on_client_gone)(void *owner, http_request_t *req);
     /* After http_server_drain(): the last connection is closed. */
     void (*on_drained)(void *owner);
+    /*
+     * `req` has ended: for whoever keeps books. Called exactly once for each request that counts
+     * as parsed, malformed ones included; not for one whose last byte never came. Both are
+     * borrowed. A handler may still be at work on it, if it was told 504 or its client has left.
+     * It may read the request's parts, and must not call the server. May be NULL, and then costs
+     * nothing.
+     */
+    void (*on_finished)(void *owner, const http_request_t *req, const http_outcome_t *outcome);
 } http_events_t;
 
 /* Counted since the start. Every parsed request ends in exactly one of the last three. */
@@ -314,6 +364,9 @@ int http_server_open(http_server_t **out, uv_loop_t *loop, const http_options_t 
  * servers share the port (SO_REUSEPORT). returns 0, UV_EINVAL (host), UV_EADDRINUSE, ...
  */
 int http_server_listen(http_server_t *server, const char *host, int port, bool reuse_port);
+
+/* Whether requests that come from now on are traced; at first they are, if there is a trace. */
+void http_server_trace(http_server_t *server, bool on);
 
 /* The port that it listens on. */
 int http_server_port(const http_server_t *server);

@@ -4,9 +4,12 @@
  *   server.c   listens, runs the turn, keeps the coarse timer, drains
  *   conn.c     one connection: its states, reading, pausing, time-outs, its end
  *   parser.c   llhttp's callbacks: bytes -> http_request_t
+ *   head.c     what a complete head says: may it be served, and by whom
  *   answers.c  what the server itself answers: 404, 405, OPTIONS, errors, 503, 504
  *   output.c   responses -> bytes, one write per connection and turn
+ *   finished.c how each request ended: counted, and said to whoever keeps books
  *   stream.c   answers whose length isn't known when they begin
+ *   traced.c   where a request's time goes
  *   request.c, response.c, router.c   the objects
  */
 #ifndef LOOPLAB_HTTP_INTERNAL_H
@@ -25,15 +28,19 @@ enum {
     HTTP_HEAD_MAX = 512,          /* bytes of a response head without its own fields */
     HTTP_FIELDS_MAX = 32 * 1024,  /* bytes of a response's own header fields */
     HTTP_STREAM_HIGH = 64 * 1024, /* a stream refuses writes beyond this many unsent bytes */
+    HTTP_QUEUED_MAX = 256 * 1024, /* bytes of answers that wait for their turn: beyond it no further
+                                     request of the connection is taken */
     HTTP_LINGER_MS = 2000,        /* how long a closed connection waits for the client's EOF */
     HTTP_POOL_MAX = 1024,         /* idle request structs kept for reuse */
+    HTTP_SPARE_FDS = 16,          /* descriptors left to others: beyond it nobody is accepted */
 };
 
 /* ---- Objects --------------------------------------------------------------------------------- */
 
 struct http_pool {
-    /* Set when made. */
+    /* Set before the first request is made. */
     uv_thread_t owner; /* the HTTP thread: only it may use the free list */
+    trace_t    *trace; /* borrowed; NULL: no request is traced */
 
     /* Owner only. */
     http_request_t *free;
@@ -89,6 +96,12 @@ static inline bool http_status_has_no_content(int status)
     return status == 204 || status == 304;
 }
 
+/* What a response takes up while it waits. */
+static inline size_t http_response_size(const http_response_t *resp)
+{
+    return resp == NULL ? 0 : resp->body_len + resp->fields_len;
+}
+
 static inline const char *http_response_body(const http_response_t *resp)
 {
     return resp->data + resp->type_len;
@@ -124,9 +137,10 @@ typedef enum {
     HTTP_CONN_CLOSING,   /* uv_close() is under way */
 } http_conn_state_t;
 
-/* Answers in one write, by the first digit of their status. */
+/* Answers in one write. */
 typedef struct {
-    unsigned by_class[6];
+    unsigned        by_class[6];     /* by the first digit of their status */
+    http_request_t *oldest, *newest; /* by pipeline_next, those to account for: traced, or all */
 } http_tally_t;
 
 /* Bytes that the kernel didn't take at once. */
@@ -159,7 +173,9 @@ struct http_conn {
     http_output_t  *output;  /* a write under way */
     http_stash_t   *stash;
     uint32_t        since_ms;         /* start of what it is doing now: idling, a head, a body */
-    uint32_t        ignored_bytes;    /* of `parsing`: chunk extensions and trailers */
+    uint32_t        passed_bytes;     /* of `parsing`: its fields in earlier reads; then chunk
+                                         extensions and trailers */
+    size_t          queued_bytes;     /* of the pipeline's answers that are ready; not of streams */
     uint16_t        in_flight;        /* length of the pipeline */
     uint8_t         state;            /* http_conn_state_t */
     bool            dirty : 1;        /* in server->dirty */
@@ -169,8 +185,11 @@ struct http_conn {
     bool            used : 1;         /* it has sent a request */
     bool            head_done : 1;    /* of `parsing` */
     bool            in_value : 1;     /* of `parsing`: llhttp's last span was a field value */
+    bool            blank_last : 1;   /* the input ended with a blank, before a target */
+    bool            protocol_due : 1; /* it ended with the blank behind a target */
     bool            barrier : 1;      /* the pipeline's tail waits until it is alone */
     bool            continue_due : 1; /* "100 Continue" once the pipeline is empty */
+    char            peer[];           /* with on_finished: the client's address, terminated */
 };
 
 struct http_server {
@@ -181,6 +200,8 @@ struct http_server {
     const http_router_t *router;
     http_pool_t         *pool;
     http_stats_t         stats;
+    trace_lane_t        *lane;    /* this thread's, borrowed; NULL: tracing is off */
+    bool                 tracing; /* requests that come from now on */
 
     uv_tcp_t     listener;
     uv_check_t   check;   /* after I/O: the turn */
@@ -191,7 +212,9 @@ struct http_server {
     int          port;
     unsigned     handles_open; /* while closing */
     bool         listening, draining, drained;
-    bool         accept_paused; /* a connection waits in the backlog for room */
+    bool         accept_paused; /* a connection waits in the backlog for room or descriptors */
+    bool         fds_scarce;    /* the last one accepted has reached the spare descriptors */
+    unsigned     fd_limit;      /* of this process, less the spare ones */
 
     http_conn_t        *conns;
     unsigned            conn_count;
@@ -199,7 +222,13 @@ struct http_server {
     http_request_list_t ready;
     unsigned            in_flight; /* requests with a handler */
 
-    int    parse_status; /* of the parser callback that failed: 400, 413, ... */
+    int         parse_status; /* of the parser callback that failed: 400, 413, ... */
+    const char *feed;         /* what is being parsed, and its end */
+    const char *feed_end;
+    uintptr_t   fields_from;    /* where its fields begin, as if all of them lay in one piece */
+    size_t      valid_host_len; /* the last Host that was valid; at first the empty one */
+    char        valid_host[64];
+
     time_t date_second;  /* what `head_200` says */
     char   head_200[64]; /* "HTTP/1.1 200 OK\r\nDate: ...\r\n" */
     size_t head_200_len;
@@ -217,6 +246,7 @@ static inline uint32_t http_now(const http_server_t *server)
 
 /* server.c */
 void http_server_conn_closed(http_server_t *server); /* a connection's memory is about to go */
+void http_server_watch_fds(http_server_t *server, const uv_tcp_t *accepted); /* are they scarce? */
 void http_server_dispatch(http_server_t *server, http_request_t *req); /* complete, its turn */
 /*
  * A handler gives the travelling reference back: to the connection, or to nobody if that is gone.
@@ -235,6 +265,8 @@ void http_conn_finish(http_conn_t *conn);  /* no further requests */
 void http_conn_gone(http_conn_t *conn);    /* the client has left: abandon everything, close */
 void http_conn_cut_off(http_conn_t *conn); /* the drain time-out: likewise, counted as cut off */
 void http_conn_pop(http_conn_t *conn);     /* the oldest request is written */
+/* The answer to `req`, of this connection, is ready: it waits for its turn. Takes `resp`. */
+void http_conn_queue(http_conn_t *conn, http_request_t *req, http_response_t *resp);
 void http_conn_check_time(http_conn_t *conn, uint32_t now);
 void http_conn_push(http_conn_t    *conn,
                     http_request_t *req);         /* onto the pipeline; takes a reference */
@@ -245,15 +277,44 @@ void http_parser_init(http_conn_t *conn);
 /* Feed bytes; returns how many were used. Sets *status to an error's status code, or 0. */
 size_t http_parser_feed(http_conn_t *conn, const char *data, size_t len, int *status);
 
+/*
+ * head.c: check what llhttp has let through of the head of `req`, which is complete, and find the
+ * route. Returns 0, or the status that refuses the request.
+ */
+int http_head_check(http_conn_t *conn, http_request_t *req);
+
 /* answers.c: each answers `req`, which is in its connection's pipeline, and borrows it */
 void http_answer_status(http_request_t *req, int status); /* the server's own words for it */
 /* Answer a connection whose framing is in doubt, after what is in flight, and read no further. */
 void http_answer_and_finish(http_conn_t *conn, int status);
 
 /* output.c */
-void     http_output_flush(http_conn_t *conn);
-unsigned http_tally_sum(const http_tally_t *tally);
-void     http_output_tick(http_server_t *server); /* new second: new Date */
+void http_output_flush(http_conn_t *conn);
+void http_output_tick(http_server_t *server); /* new second: new Date */
+
+/* finished.c: every request's end is counted here, and said to on_finished */
+static inline bool http_finished_wanted(const http_server_t *server)
+{
+    return server->events.on_finished != NULL;
+}
+enum { HTTP_PEER_SIZE = 48 };                   /* an IPv6 address as text */
+void http_finished_set_peer(http_conn_t *conn); /* of a connection that was just accepted */
+/* A request that is off its pipeline ended without its whole answer; borrowed. */
+void http_finished_unanswered(http_conn_t *conn, http_request_t *req, http_end_t end);
+/* An answer is in a write: remember what it is, and keep its request until the write's end. */
+void http_tally_add(http_tally_t *tally, const http_conn_t *conn, http_request_t *req, int status);
+/* The write's end: all of these answers are out, or none of them counts. Empties the tally. */
+void http_tally_end(http_tally_t *tally, http_conn_t *conn, http_end_t end);
+
+/* traced.c */
+void http_traced_begin(http_request_t *req);   /* complete; the server is tracing */
+void http_traced_written(http_request_t *req); /* its answer is out: count its record */
+
+/* libuv calls back: so it doesn't poll any more. */
+static inline void http_server_awake(http_server_t *server)
+{
+    trace_lane_state(server->lane, TRACE_RUNNING);
+}
 
 /* stream.c */
 struct http_stream {

@@ -17,25 +17,6 @@ typedef struct {
     http_tally_t     answers;
 } batch_t;
 
-/* ---- Counting -------------------------------------------------------------------------------- */
-
-unsigned http_tally_sum(const http_tally_t *tally)
-{
-    unsigned sum = 0;
-
-    for (size_t i = 0; i < sizeof tally->by_class / sizeof tally->by_class[0]; i++)
-        sum += tally->by_class[i];
-    return sum;
-}
-
-/* The kernel has all of these. */
-static void count_answered(http_stats_t *stats, const http_tally_t *tally)
-{
-    for (size_t i = 0; i < sizeof tally->by_class / sizeof tally->by_class[0]; i++)
-        stats->answered_by_class[i] += tally->by_class[i];
-    stats->answered += http_tally_sum(tally);
-}
-
 /* ---- Heads ----------------------------------------------------------------------------------- */
 
 /* A new second: format the Date once for all answers of it (RFC 9110, 5.6.7 and 6.6.1). */
@@ -136,7 +117,7 @@ static bool fits(const batch_t *batch, size_t len)
 /* The answer to the oldest request is in the batch. */
 static void answered(http_conn_t *conn, batch_t *batch, int status)
 {
-    batch->answers.by_class[status / 100 % 6]++;
+    http_tally_add(&batch->answers, conn, conn->pipeline_head, status);
     http_conn_pop(conn);
 }
 
@@ -174,7 +155,9 @@ static bool gather_response(http_conn_t *conn, http_request_t *req, batch_t *bat
     if (!fits(batch,
               HTTP_HEAD_MAX + resp->fields_len + (body_len <= HTTP_GATHER_MAX ? body_len : 0)))
         return false;
+    conn->queued_bytes -= http_response_size(resp);
     batch->end = put_head(batch->end, conn, req, resp, closing);
+    req->answer_bytes = body_len;
     if (body_len > HTTP_GATHER_MAX) {
         batch->large = resp;
         req->response = NULL;
@@ -197,6 +180,7 @@ static bool gather_stream(http_conn_t *conn, http_request_t *req, batch_t *batch
         batch->end = put_head(batch->end, conn, req, stream->head, is_last(conn, req));
         http_response_free(req->response);
         req->response = stream->head; /* for its status */
+        req->answer_status = (uint16_t)stream->head->status;
         stream->head = NULL;
     }
     len = stream->len < room(batch) ? stream->len : room(batch);
@@ -271,10 +255,12 @@ static void on_written(uv_write_t *write, int status)
     http_output_t *output = write->data;
     http_conn_t   *conn = output->conn;
 
-    if (status != 0)
+    http_server_awake(conn->server);
+    if (status != 0) {
         http_conn_gone(conn);
-    else if (conn->state < HTTP_CONN_CLOSING) /* else they are counted as lost already */
-        count_answered(&conn->server->stats, &output->answers);
+    } else if (conn->state < HTTP_CONN_CLOSING) { /* else they are counted as lost already */
+        http_tally_end(&output->answers, conn, HTTP_END_ANSWERED);
+    }
     conn->output = NULL;
     free(output);
     http_conn_mark_dirty(conn);
@@ -292,15 +278,17 @@ static void write_batch(http_conn_t *conn, batch_t *batch)
                                     (unsigned)batch->large->body_len);
         total += batch->large->body_len;
     }
+    if (batch->answers.oldest != NULL)
+        trace_run(batch->answers.oldest->trace);
     sent = uv_try_write((uv_stream_t *)&conn->tcp, bufs, count);
     if (sent == UV_EAGAIN)
         sent = 0;
     if (sent >= 0 && (size_t)sent == total)
-        count_answered(&conn->server->stats, &batch->answers);
+        http_tally_end(&batch->answers, conn, HTTP_END_ANSWERED);
     else if (sent >= 0)
         sent = write_rest(conn, bufs, count, (size_t)sent, &batch->answers);
     if (sent < 0) {
-        conn->server->stats.abandoned += http_tally_sum(&batch->answers);
+        http_tally_end(&batch->answers, conn, HTTP_END_ABANDONED);
         http_conn_gone(conn);
     }
     http_response_free(batch->large);
@@ -315,7 +303,7 @@ void http_output_flush(http_conn_t *conn)
 
         more = gather(conn, &batch);
         if (batch.end == batch.buf) { /* nothing, or the end of a stream that is out already */
-            count_answered(&conn->server->stats, &batch.answers);
+            http_tally_end(&batch.answers, conn, HTTP_END_ANSWERED);
             break;
         }
         write_batch(conn, &batch);

@@ -40,6 +40,8 @@ static void request_drop_buffers(http_request_t *req)
     http_response_free(req->response);
     if (req->stream != NULL)
         http_stream_free(req->stream);
+    if (req->trace_record != NULL)
+        trace_drop(req->pool->trace, req->trace_record);
 }
 
 static void request_destroy(http_request_t *req)

@@ -2,7 +2,10 @@
  * The server: listens, runs the turn, keeps the one coarse timer, drains.
  */
 #include <assert.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -77,6 +80,9 @@ int http_server_open(http_server_t **out, uv_loop_t *loop, const http_options_t 
     server->events = *events;
     server->owner = owner;
     server->router = router;
+    server->pool->trace = options->trace;
+    server->lane = options->trace == NULL ? NULL : trace_lane_here();
+    server->tracing = options->trace != NULL;
     uv_tcp_init(loop, &server->listener);
     uv_check_init(loop, &server->check);
     uv_prepare_init(loop, &server->prepare);
@@ -122,6 +128,16 @@ static int bound_port(const uv_tcp_t *tcp)
                                                : ((struct sockaddr_in *)&address)->sin_port);
 }
 
+/* Descriptors may be opened up to this number before they are scarce. */
+static unsigned fd_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
+        return INT_MAX;
+    return limit.rlim_cur <= HTTP_SPARE_FDS ? 0 : (unsigned)limit.rlim_cur - HTTP_SPARE_FDS;
+}
+
 int http_server_listen(http_server_t *server, const char *host, int port, bool reuse_port)
 {
     struct sockaddr_storage address;
@@ -136,12 +152,18 @@ int http_server_listen(http_server_t *server, const char *host, int port, bool r
         err = uv_listen((uv_stream_t *)&server->listener, server->options.backlog, on_connection);
     if (err != 0)
         return err;
+    server->fd_limit = fd_limit();
     server->port = bound_port(&server->listener);
     server->listening = true;
     uv_check_start(&server->check, on_check);
     uv_prepare_start(&server->prepare, on_prepare);
     uv_timer_start(&server->tick, on_tick, tick_ms(&server->options), tick_ms(&server->options));
     return 0;
+}
+
+void http_server_trace(http_server_t *server, bool on)
+{
+    server->tracing = on && server->options.trace != NULL;
 }
 
 int http_server_port(const http_server_t *server)
@@ -166,16 +188,61 @@ unsigned http_server_connections(const http_server_t *server)
 
 /* ---- Connections come and go ----------------------------------------------------------------- */
 
+/*
+ * Out of descriptors libuv would accept connections and close them at once. So accepting stops a few
+ * descriptors earlier, which are left to Python. The kernel hands out the lowest number that is free:
+ * a high one says that nearly all are taken.
+ */
+void http_server_watch_fds(http_server_t *server, const uv_tcp_t *accepted)
+{
+    uv_os_fd_t fd;
+
+    if (uv_fileno((const uv_handle_t *)accepted, &fd) == 0 && (unsigned)fd >= server->fd_limit)
+        server->fds_scarce = true;
+}
+
+/* Are they scarce still? Asks the kernel what number it would give. */
+static bool fds_scarce(http_server_t *server)
+{
+    uv_os_fd_t listener;
+    int        lowest;
+
+    if (!server->fds_scarce)
+        return false;
+    if (uv_fileno((uv_handle_t *)&server->listener, &listener) != 0)
+        return true;
+    lowest = fcntl(listener, F_DUPFD_CLOEXEC, 0);
+    if (lowest >= 0)
+        close(lowest);
+    server->fds_scarce = lowest < 0 || (unsigned)lowest >= server->fd_limit;
+    return server->fds_scarce;
+}
+
+static bool may_accept(http_server_t *server)
+{
+    return server->conn_count < server->options.max_connections && !fds_scarce(server);
+}
+
 /* A connection that isn't accepted stays in the backlog, and libuv asks for no further one. */
 static void on_connection(uv_stream_t *listener, int status)
 {
     http_server_t *server = listener->data;
 
+    http_server_awake(server);
     if (status != 0 || server->draining)
         return;
-    server->accept_paused = server->conn_count >= server->options.max_connections;
+    server->accept_paused = !may_accept(server);
     if (!server->accept_paused)
         http_conn_accept(server);
+}
+
+/* Take the connection that waits in the backlog, if there is room for it by now. */
+static void resume_accepting(http_server_t *server)
+{
+    if (!server->accept_paused || server->draining || !may_accept(server))
+        return;
+    server->accept_paused = false;
+    http_conn_accept(server);
 }
 
 static void check_drained(http_server_t *server)
@@ -189,10 +256,7 @@ static void check_drained(http_server_t *server)
 
 void http_server_conn_closed(http_server_t *server)
 {
-    if (server->accept_paused && !server->draining) {
-        server->accept_paused = false;
-        http_conn_accept(server);
-    }
+    resume_accepting(server);
     check_drained(server);
 }
 
@@ -223,6 +287,8 @@ bool http_request_return(http_request_t *req)
     assert(req->lent);
     req->lent = false;
     req->server->in_flight--;
+    if (!wanted)
+        req->trace = NULL; /* what it took is no answer's time */
     if (req->conn == NULL)
         http_request_unref(req);
     return wanted;
@@ -234,9 +300,7 @@ void http_respond_transfer(http_request_t *req, http_response_t *resp)
         http_response_free(resp);
         return;
     }
-    req->response = resp;
-    req->answered = true;
-    http_conn_mark_dirty(req->conn);
+    http_conn_queue(req->conn, req, resp);
 }
 
 /* Hand over what is complete, but for those whose client has left within this very turn. */
@@ -299,12 +363,16 @@ static void turn(http_server_t *server)
 
 static void on_check(uv_check_t *check)
 {
+    http_server_awake(check->data);
     turn(check->data);
 }
 
 static void on_prepare(uv_prepare_t *prepare)
 {
-    turn(prepare->data);
+    http_server_t *server = prepare->data;
+
+    turn(server);
+    trace_lane_state(server->lane, TRACE_POLLING);
 }
 
 /* Its being active is what keeps the loop from blocking. */
@@ -322,6 +390,7 @@ static void on_tick(uv_timer_t *timer)
 
     for (http_conn_t *conn = server->conns; conn != NULL; conn = conn->next)
         http_conn_check_time(conn, now);
+    resume_accepting(server); /* descriptors or memory may have become free elsewhere */
 }
 
 void http_server_drain(http_server_t *server, uint32_t timeout_ms)

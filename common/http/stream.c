@@ -87,6 +87,7 @@ int http_stream_write(http_request_t *req, const void *data, size_t len)
     if (stream->chunked)
         append(stream, size, (size_t)size_len);
     append(stream, data, len);
+    req->answer_bytes += len;
     if (stream->chunked)
         append(stream, "\r\n", 2);
     http_conn_mark_dirty(req->conn);

@@ -17,7 +17,7 @@ typedef struct lab
 
 /* Options that only some labs have. */
 enum {
-    LAB_HAS_WORKERS = 1 << 0, /* --workers */
+    LAB_HAS_WORKERS = 1 << 0, /* --workers, --worker-queue */
 };
 
 typedef struct {
@@ -35,8 +35,9 @@ typedef struct {
     bridge_app_t    *app;
     bridge_thread_t *http_thread; /* the HTTP thread's Python state */
     completions_t   *completions;
-    unsigned         workers; /* --workers */
-    bool             debug;   /* --debug */
+    unsigned         workers;      /* --workers */
+    unsigned         worker_queue; /* --worker-queue */
+    bool             debug;        /* --debug */
 } lab_context_t;
 
 /* Run the program. returns the exit status: 0 drained, 1 failed start, 2 bad usage, 3 cut off */

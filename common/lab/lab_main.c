@@ -8,17 +8,22 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "common/lab/access_log.h"
 #include "common/lab/lab.h"
+#include "common/lab/metrics.h"
 #include "common/lab/native.h"
 #include "common/lab/options.h"
 #include "common/lab/platform.h"
 #include "common/lab/self_bench.h"
 #include "common/lab/signals.h"
+#include "common/lab/tracing.h"
 
 static void on_ready(void *owner, http_request_list_t *ready);
 static void on_client_gone(void *owner, http_request_t *req);
+static void on_finished(void *owner, const http_request_t *req, const http_outcome_t *outcome);
 static void on_completions(void *owner);
 static void on_stop(void *owner);
+static void on_measure(void *owner);
 static void on_bench_done(void *owner, int status);
 static void on_drained(void *owner);
 
@@ -35,11 +40,16 @@ typedef struct {
     completions_t     completions;
     bool              completions_open, signals_open;
     signals_t         signals;
+    access_log_t     *access_log; /* NULL: none is kept */
+    uint64_t          lines_lost; /* by it, in the end */
+    metrics_t        *metrics;    /* NULL: nothing is counted here */
     lab_t            *lab;
     self_bench_t     *bench;
+    tracing_t         tracing;
     char              url[96];
     char              python_text[192]; /* what the banner said; at the end, what was true then */
     bool              python_changed;   /* an import turned the GIL on while the lab ran */
+    bool              gil;              /* at the end */
     uint64_t          started_ns;
     int               status;
 } program_t;
@@ -54,6 +64,17 @@ static void on_ready(void *owner, http_request_list_t *ready)
 static void on_client_gone(void *owner, http_request_t *req)
 {
     lab_on_client_gone(((program_t *)owner)->lab, req);
+}
+
+/* Only if somebody keeps books. */
+static void on_finished(void *owner, const http_request_t *req, const http_outcome_t *outcome)
+{
+    program_t *program = owner;
+
+    if (program->access_log != NULL)
+        access_log_add(program->access_log, req, outcome);
+    if (program->metrics != NULL)
+        metrics_add(program->metrics, outcome);
 }
 
 static void on_completions(void *owner)
@@ -74,6 +95,12 @@ static void on_stop(void *owner)
     http_server_drain(program->server, program->options.drain_timeout_ms);
 }
 
+/* The warm-up is over: what wrk measures and what is traced are the same requests. */
+static void on_measure(void *owner)
+{
+    http_server_trace(((program_t *)owner)->server, true);
+}
+
 static void on_bench_done(void *owner, int status)
 {
     program_t *program = owner;
@@ -91,7 +118,7 @@ static void on_drained(void *owner)
 
 static int open_python(program_t *program)
 {
-    bridge_options_t options = {.debug = program->options.debug};
+    bridge_options_t options = {.debug = program->options.debug, .trace = program->tracing.trace};
     int              err;
 
     if (bridge_open(&program->bridge, &options, &program->python) != 0)
@@ -103,20 +130,56 @@ static int open_python(program_t *program)
     return err;
 }
 
+/* returns 0, or -1 (said on stderr) */
+static int open_access_log(program_t *program)
+{
+    const lab_options_t *options = &program->options;
+    int                  err = 0;
+
+    if (options->access_log)
+        err = access_log_open(&program->access_log, &program->loop, options->access_log_file,
+                              options->access_log_format);
+    if (err != 0)
+        fprintf(stderr, "%s: --access-log: cannot write to %s: %s\n", program->info->name,
+                options->access_log_file, uv_strerror(err));
+    return err;
+}
+
+/* The routes are all there before the server opens, which then may only read them. */
+static int add_routes(program_t *program)
+{
+    int err;
+
+    program->options.http.trace = program->tracing.trace;
+    program->router = http_router_new();
+    if (program->router == NULL)
+        return UV_ENOMEM;
+    err = native_add_routes(program->router, &program->loop);
+    if (err == 0 && program->options.metrics)
+        err = metrics_open(&program->metrics, program->router);
+    return err;
+}
+
+static int open_http(program_t *program)
+{
+    bool          watched = program->access_log != NULL || program->metrics != NULL;
+    http_events_t events = {.on_ready = on_ready,
+                            .on_client_gone = on_client_gone,
+                            .on_drained = on_drained,
+                            .on_finished = watched ? on_finished : NULL};
+
+    return http_server_open(&program->server, &program->loop, &program->options.http,
+                            program->router, &events, program);
+}
+
 static int open_server(program_t *program)
 {
-    static const http_events_t events = {
-        .on_ready = on_ready, .on_client_gone = on_client_gone, .on_drained = on_drained};
-    int err = UV_ENOMEM;
+    int err = add_routes(program);
 
-    program->router = http_router_new();
-    if (program->router != NULL)
-        err = native_add_routes(program->router, &program->loop);
     if (err == 0 && bridge_app_add_routes(program->app, program->router) != 0)
         return -1;
     if (err == 0)
-        err = http_server_open(&program->server, &program->loop, &program->options.http,
-                               program->router, &events, program);
+        err = open_http(program);
     if (err == 0)
         err = completions_open(&program->completions, &program->loop, on_completions, program);
     program->completions_open = err == 0;
@@ -129,6 +192,18 @@ static int open_server(program_t *program)
     return err;
 }
 
+static void start_metrics(program_t *program)
+{
+    const metrics_sources_t sources = {.info = program->info,
+                                       .bridge = program->bridge,
+                                       .server = program->server,
+                                       .completions = &program->completions,
+                                       .access_log = program->access_log};
+
+    if (program->metrics != NULL)
+        metrics_set_sources(program->metrics, &sources);
+}
+
 static int open_lab(program_t *program)
 {
     lab_context_t context = {
@@ -139,6 +214,7 @@ static int open_lab(program_t *program)
         .completions = &program->completions,
         .workers = program->options.workers,
         .debug = program->options.debug,
+        .worker_queue = program->options.worker_queue,
     };
 
     if (lab_open(&program->lab, &context) == 0)
@@ -165,11 +241,6 @@ static int listen_on(program_t *program)
     return err;
 }
 
-static bool is_loopback(const char *host)
-{
-    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
-}
-
 /* What runs here; then the line that others wait for. */
 static void print_banner(program_t *program)
 {
@@ -185,10 +256,10 @@ static void print_banner(program_t *program)
         printf(", %u workers", options->workers);
     printf("\nlistening on %s\n", program->url);
     fflush(stdout);
-    if (!is_loopback(options->host))
+    if (!options_host_is_loopback(options->host))
         log_message(LOG_WARNING,
-                    "%s can be reached from other machines: there is no TLS, and this is "
-                    "a lab",
+                    "%s can be reached from other machines, and this is a lab: no TLS, no users; "
+                    "see SECURITY.md",
                     options->host);
 }
 
@@ -196,15 +267,18 @@ static int start_bench(program_t *program)
 {
     if (program->options.bench_seconds == 0)
         return 0;
+    http_server_trace(program->server, false); /* until on_measure() */
     return self_bench_start(&program->bench, &program->loop, program->info->name, program->url,
-                            program->options.bench_seconds, on_bench_done, program);
+                            program->options.bench_seconds, on_measure, on_bench_done, program);
 }
 
 static int start(program_t *program)
 {
-    if (open_python(program) != 0 || open_server(program) != 0 || open_lab(program) != 0 ||
-        listen_on(program) != 0)
+    if (tracing_open(&program->tracing, &program->options, program->info) != 0 ||
+        open_python(program) != 0 || open_access_log(program) != 0 || open_server(program) != 0 ||
+        open_lab(program) != 0 || listen_on(program) != 0)
         return -1;
+    start_metrics(program);
     program->started_ns = uv_hrtime();
     print_banner(program);
     if (start_bench(program) == 0)
@@ -216,7 +290,8 @@ static int start(program_t *program)
 
 /* ---- End ------------------------------------------------------------------------------------- */
 
-static void print_summary(const program_t *program, const http_stats_t *stats)
+/* returns the process's CPU time in us for each request, start included */
+static double print_summary(const program_t *program, const http_stats_t *stats)
 {
     double        seconds = (double)(uv_hrtime() - program->started_ns) / 1e9, cpu;
     struct rusage usage;
@@ -224,6 +299,7 @@ static void print_summary(const program_t *program, const http_stats_t *stats)
     getrusage(RUSAGE_SELF, &usage);
     cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    cpu = stats->parsed == 0 ? 0 : cpu / (double)stats->parsed;
     printf("served for %.1f s: %llu connections, %llu requests\n", seconds,
            (unsigned long long)stats->connections, (unsigned long long)stats->parsed);
     printf("  answered %llu (", (unsigned long long)stats->answered);
@@ -232,10 +308,13 @@ static void print_summary(const program_t *program, const http_stats_t *stats)
                class < 5 ? ", " : "");
     printf("), client left %llu, cut off %llu\n", (unsigned long long)stats->abandoned,
            (unsigned long long)stats->cut_off);
-    printf("  CPU %.2f us per request, start included; at most %ld MiB of memory\n",
-           stats->parsed == 0 ? 0 : cpu / (double)stats->parsed, usage.ru_maxrss / 1024);
+    printf("  CPU %.2f us per request, start included; at most %ld MiB of memory\n", cpu,
+           usage.ru_maxrss / 1024);
+    if (program->lines_lost > 0)
+        printf("  access log: %llu lines lost\n", (unsigned long long)program->lines_lost);
     if (program->python_changed)
         printf("  not a free-threaded run: Python %s\n", program->python_text);
+    return cpu;
 }
 
 /* A handler's import may have turned the GIL on since the banner. */
@@ -246,6 +325,7 @@ static void see_python_again(program_t *program)
     bridge_describe_python(program->bridge, now, sizeof now);
     program->python_changed = strcmp(now, program->python_text) != 0;
     memcpy(program->python_text, now, sizeof now);
+    program->gil = bridge_gil_enabled(program->bridge);
 }
 
 /* Close what is open, in the reverse order of opening. */
@@ -259,10 +339,12 @@ static void finish(program_t *program)
         completions_close(&program->completions);
     if (program->server != NULL)
         http_server_close(program->server);
+    if (program->access_log != NULL)
+        program->lines_lost = access_log_close(program->access_log);
     uv_run(&program->loop, UV_RUN_DEFAULT); /* close callbacks */
-    self_bench_free(program->bench);
     uv_loop_close(&program->loop);
     http_router_free(program->router);
+    metrics_close(program->metrics);
     if (program->bridge == NULL)
         return;
     bridge_attach(&program->python);
@@ -272,6 +354,26 @@ static void finish(program_t *program)
     bridge_close(program->bridge, &program->python);
 }
 
+/* Where the time went, beside what wrk saw of it. */
+static void report(program_t *program, double cpu_us)
+{
+    trace_run_t  run = {.lab = program->info->name,
+                        .python = bridge_python_version(),
+                        .gil = program->gil,
+                        .cpu_us_per_request = cpu_us};
+    wrk_result_t wrk;
+
+    if (self_bench_result(program->bench, &wrk, &run.cpu_us_per_request)) {
+        run.bench_rps = wrk.per_second;
+        run.bench_mean_us = wrk.mean_us;
+        run.bench_p50_us = wrk.p50_us;
+        run.bench_p99_us = wrk.p99_us;
+        run.bench_connections = SELF_BENCH_CONNECTIONS;
+    }
+    if (tracing_report(&program->tracing, &run) != 0)
+        program->status = 1;
+}
+
 static void serve(program_t *program)
 {
     http_stats_t stats;
@@ -279,7 +381,7 @@ static void serve(program_t *program)
     uv_run(&program->loop, UV_RUN_DEFAULT); /* until on_drained() */
     stats = *http_server_stats(program->server);
     finish(program);
-    print_summary(program, &stats);
+    report(program, print_summary(program, &stats));
     if (stats.cut_off > 0)
         program->status = 3;
 }
@@ -324,10 +426,13 @@ int lab_main(int argc, char **argv, const lab_info_t *info)
         return 2;
     if (uv_loop_init(&program.loop) != 0)
         return 1;
-    if (start(&program) != 0) {
+    if (start(&program) == 0) {
+        serve(&program);
+    } else {
+        program.status = 1;
         finish(&program);
-        return 1;
     }
-    serve(&program);
+    self_bench_free(program.bench);
+    tracing_close(&program.tracing);
     return program.status;
 }

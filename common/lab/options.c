@@ -11,17 +11,20 @@
 
 /* What popt fills in: seconds as fractions, counts as int. */
 typedef struct {
-    const char *host, *app, *pin, *log_level, *bench; /* literals, or popt's on the heap */
+    const char *host, *app, *pin, *log_level; /* literals, or popt's on the heap */
+    const char *bench, *stats, *trace, *access_log, *access_log_format;
+    int         metrics;
     int         port, backlog, max_connections, max_in_flight, pipeline_window;
     int         max_request_line, max_header_bytes, max_headers, max_body, workers, debug;
+    int         worker_queue;
     double      header_timeout, body_timeout, keepalive_timeout, write_timeout, request_timeout;
     double      drain_timeout;
 } raw_t;
 
 enum { VAL_VERSION = 1, VAL_HELP };
 
-/* raw_t.bench without --bench; popt makes it NULL for --bench without a number. */
-static const char no_bench[] = "";
+/* An option that may stand without a value, and wasn't given; popt makes it NULL if it stands so. */
+static const char not_given[] = "";
 
 static unsigned default_workers(void)
 {
@@ -43,7 +46,10 @@ static void set_defaults(raw_t *raw, const lab_info_t *info)
         .host = "127.0.0.1",
         .app = info->default_app,
         .log_level = "info",
-        .bench = no_bench,
+        .bench = not_given,
+        .stats = not_given,
+        .access_log = not_given,
+        .access_log_format = "common",
         .port = 8000,
         .backlog = http.backlog,
         .max_connections = (int)http.max_connections,
@@ -54,6 +60,7 @@ static void set_defaults(raw_t *raw, const lab_info_t *info)
         .max_headers = (int)http.max_headers,
         .max_body = (int)http.max_body,
         .workers = (int)default_workers(),
+        .worker_queue = 2500,
         .header_timeout = http.header_timeout_ms / 1000.0,
         .body_timeout = http.body_timeout_ms / 1000.0,
         .keepalive_timeout = http.keepalive_timeout_ms / 1000.0,
@@ -116,6 +123,19 @@ static void check_host(checks_t *checks, const char *host)
     checks->failed = true;
 }
 
+bool options_host_is_loopback(const char *host)
+{
+    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff}; /* ::ffff:127.0.0.1 */
+    struct in6_addr            six;
+    struct in_addr             four;
+
+    if (uv_inet_pton(AF_INET, host, &four) == 0)
+        return ntohl(four.s_addr) >> 24 == 127;
+    return uv_inet_pton(AF_INET6, host, &six) == 0 &&
+           (IN6_IS_ADDR_LOOPBACK(&six) ||
+            (memcmp(&six, mapped, sizeof mapped) == 0 && six.s6_addr[12] == 127));
+}
+
 static log_level_t take_log_level(checks_t *checks, const char *name)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};
@@ -130,12 +150,27 @@ static log_level_t take_log_level(checks_t *checks, const char *name)
     return LOG_INFO;
 }
 
+static void take_access_log(checks_t *checks, const raw_t *raw, lab_options_t *out)
+{
+    out->access_log = raw->access_log != not_given;
+    if (out->access_log)
+        take_string(checks, "access-log", raw->access_log, out->access_log_file,
+                    sizeof out->access_log_file);
+    if (strcmp(raw->access_log_format, "json") == 0) {
+        out->access_log_format = ACCESS_LOG_JSON;
+    } else if (strcmp(raw->access_log_format, "common") != 0 && !checks->failed) {
+        fprintf(stderr, "%s: --access-log-format: %s is none of common, json\n", checks->lab,
+                raw->access_log_format);
+        checks->failed = true;
+    }
+}
+
 static int take_bench(checks_t *checks, const char *seconds)
 {
     char *end;
     long  value;
 
-    if (seconds == no_bench || checks->failed)
+    if (seconds == not_given || checks->failed)
         return 0;
     if (seconds == NULL)
         return 5;
@@ -151,11 +186,15 @@ static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
 {
     checks_t checks = {.lab = info->name};
 
-    *out = (lab_options_t){.debug = raw->debug};
+    *out = (lab_options_t){.debug = raw->debug, .metrics = raw->metrics};
     take_string(&checks, "host", raw->host, out->host, sizeof out->host);
     check_host(&checks, out->host);
     take_string(&checks, "app", raw->app, out->app, sizeof out->app);
     take_string(&checks, "pin", raw->pin, out->pin, sizeof out->pin);
+    take_string(&checks, "trace", raw->trace, out->trace_file, sizeof out->trace_file);
+    out->stats = raw->stats != not_given;
+    if (out->stats)
+        take_string(&checks, "stats", raw->stats, out->stats_file, sizeof out->stats_file);
     out->port = (int)take(&checks, "port", raw->port, 0, 65535);
     out->http.backlog = (int)take(&checks, "backlog", raw->backlog, 1, 65535);
     out->http.max_connections =
@@ -178,7 +217,9 @@ static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
     out->http.request_timeout_ms = take_ms(&checks, "request-timeout", raw->request_timeout, 0);
     out->drain_timeout_ms = take_ms(&checks, "drain-timeout", raw->drain_timeout, 0);
     out->workers = (unsigned)take(&checks, "workers", raw->workers, 1, 256);
+    out->worker_queue = (unsigned)take(&checks, "worker-queue", raw->worker_queue, 1, 1000000);
     out->bench_seconds = take_bench(&checks, raw->bench);
+    take_access_log(&checks, raw, out);
     out->log_level = take_log_level(&checks, raw->log_level);
     return !checks.failed;
 }
@@ -200,6 +241,10 @@ static void free_strings(const raw_t *raw, const lab_info_t *info)
     free_given(raw->pin, defaults.pin);
     free_given(raw->log_level, defaults.log_level);
     free_given(raw->bench, defaults.bench);
+    free_given(raw->stats, defaults.stats);
+    free_given(raw->trace, defaults.trace);
+    free_given(raw->access_log, defaults.access_log);
+    free_given(raw->access_log_format, defaults.access_log_format);
 }
 
 /* ---- Parsing --------------------------------------------------------------------------------- */
@@ -266,6 +311,13 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
          NULL},
         STRING("log-level", log_level, "debug, info, warning or error", "LEVEL"),
         POPT_TABLEEND};
+    struct poptOption watching[] = {
+        {"access-log", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &raw.access_log, 0,
+         "a line per request, on standard output unless told; SIGHUP opens FILE again", "FILE"},
+        STRING("access-log-format", access_log_format, "common or json", "FORMAT"),
+        {"metrics", 0, POPT_ARG_NONE, &raw.metrics, 0,
+         "count, and answer GET /metrics in the Prometheus text format", NULL},
+        POPT_TABLEEND};
     struct poptOption limits[] = {
         INT("max-connections", max_connections, "further ones wait in the backlog", "COUNT"),
         INT("max-in-flight", max_in_flight, "requests; 503 beyond it", "COUNT"),
@@ -283,10 +335,17 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
         POPT_TABLEEND};
     struct poptOption workers[] = {
         INT("workers", workers, "event-loop threads in the pool; default 2 per CPU", "COUNT"),
+        INT("worker-queue", worker_queue, "requests that each may have; 503 if all are full",
+            "COUNT"),
         POPT_TABLEEND};
     struct poptOption measure[] = {
         {"bench", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &raw.bench, 0,
          "load itself with wrk, print a row, exit; 5 seconds unless told", "SECONDS"},
+        {"stats", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &raw.stats, 0,
+         "at the end, where the requests' time went: as text, or as JSON into a file", "FILE"},
+        {"trace", 0, POPT_ARG_STRING, &raw.trace, 0,
+         "write a trace for Perfetto or chrome://tracing: threads, and requests across them",
+         "FILE"},
         {"pin", 0, POPT_ARG_STRING, &raw.pin, 0, "run on these CPUs only, such as 0 or 0,2-3",
          "CPUS"},
         POPT_TABLEEND};
@@ -296,6 +355,7 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
         POPT_TABLEEND};
     struct poptOption table[] = {GROUP(where, "Where:"),
                                  GROUP(what, "What:"),
+                                 GROUP(watching, "Watching:"),
                                  GROUP(limits, "Limits:"),
                                  GROUP(measure, "Measuring:"),
                                  GROUP(other, "Other:"),
@@ -307,7 +367,7 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
 
     set_defaults(&raw, info);
     if (!(info->options & LAB_HAS_WORKERS))
-        table[5] = end;
+        table[6] = end;
     context = poptGetContext(info->name, argc, argv, table, 0);
     result = read_options(context, info);
     poptFreeContext(context);

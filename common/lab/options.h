@@ -5,20 +5,29 @@
 #ifndef LOOPLAB_OPTIONS_H
 #define LOOPLAB_OPTIONS_H
 
+#include "common/lab/access_log.h"
 #include "common/lab/lab.h"
 #include "common/log/log.h"
 
 typedef struct {
-    char           host[64]; /* numeric address */
-    int            port;
-    char           app[256]; /* MODULE:OBJECT */
-    bool           debug;
-    http_options_t http;
-    uint32_t       drain_timeout_ms;
-    unsigned       workers;       /* labs with LAB_HAS_WORKERS */
-    int            bench_seconds; /* 0: no --bench */
-    char           pin[256];      /* CPU list, or empty */
-    log_level_t    log_level;
+    char                host[64]; /* numeric address */
+    int                 port;
+    char                app[256]; /* MODULE:OBJECT */
+    bool                debug;
+    http_options_t      http;
+    uint32_t            drain_timeout_ms;
+    unsigned            workers;       /* labs with LAB_HAS_WORKERS */
+    unsigned            worker_queue;  /* likewise */
+    int                 bench_seconds; /* 0: no --bench */
+    char                pin[256];      /* CPU list, or empty */
+    bool                stats;         /* --stats, with a file or without */
+    char                stats_file[1024];
+    char                trace_file[1024]; /* both empty: none */
+    log_level_t         log_level;
+    bool                access_log;            /* --access-log was given */
+    char                access_log_file[4096]; /* empty: standard output */
+    access_log_format_t access_log_format;
+    bool                metrics;
 } lab_options_t;
 
 typedef enum { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD } options_result_t;
@@ -29,5 +38,8 @@ typedef enum { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD } options
  */
 options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
                                const lab_info_t *info);
+
+/* Is `host`, a numeric address, one that only this machine can reach? thread: any */
+bool options_host_is_loopback(const char *host);
 
 #endif

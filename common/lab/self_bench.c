@@ -13,6 +13,7 @@ struct self_bench {
     uv_loop_t  *loop;
     const char *lab, *url; /* borrowed */
     int         seconds;
+    void (*on_measure)(void *owner);
     void (*on_done)(void *owner, int status);
     void        *owner;
     bool         measuring; /* the warm-up is over */
@@ -22,6 +23,8 @@ struct self_bench {
     bool         running, stopped;
     int64_t      exit_status;
     double       cpu_before; /* seconds */
+    wrk_result_t result;     /* of the measured run */
+    double       cpu_us;     /* for each of its requests; 0: there is no result */
     char         output[OUTPUT_MAX];
     size_t       output_len;
 };
@@ -97,6 +100,7 @@ bool wrk_parse(const char *text, wrk_result_t *result)
     result->socket_errors = socket_errors(text);
     return requests_in(text, &result->requests) &&
            number_after(text, "Requests/sec:", false, &result->per_second) &&
+           number_after(text, "Latency", true, &result->mean_us) &&
            number_after(latency, "50%", true, &result->p50_us) &&
            number_after(latency, "99%", true, &result->p99_us);
 }
@@ -115,8 +119,8 @@ static double cpu_seconds(void)
 /* Start wrk for so many seconds. returns 0 or libuv's error */
 static int run_wrk(self_bench_t *self, int seconds)
 {
-    char  duration[16];
-    char *args[] = {"wrk", "-t1", "-c100", duration, "--latency", (char *)(uintptr_t)self->url,
+    char  duration[16], connections[16];
+    char *args[] = {"wrk", "-t1", connections, duration, "--latency", (char *)(uintptr_t)self->url,
                     NULL};
     uv_stdio_container_t stdio[] = {
         {.flags = UV_IGNORE},
@@ -127,6 +131,7 @@ static int run_wrk(self_bench_t *self, int seconds)
     int err;
 
     snprintf(duration, sizeof duration, "-d%ds", seconds);
+    snprintf(connections, sizeof connections, "-c%d", SELF_BENCH_CONNECTIONS);
     uv_pipe_init(self->loop, &self->pipe, 0);
     self->pipe.data = self->process.data = self;
     self->open_handles = 2;
@@ -180,10 +185,12 @@ static int report(self_bench_t *self, double cpu)
         fprintf(stderr, "--bench: wrk's report can't be read:\n%s\n", self->output);
         return 1;
     }
+    self->result = result;
+    self->cpu_us = cpu * 1e6 / result.requests;
     printf("%-20s %12s %10s %10s %16s\n", "lab", "requests/s", "p50 ms", "p99 ms",
            "CPU us/request");
     printf("%-20s %12.0f %10.2f %10.2f %16.2f\n", self->lab, result.per_second,
-           result.p50_us / 1000, result.p99_us / 1000, cpu * 1e6 / result.requests);
+           result.p50_us / 1000, result.p99_us / 1000, self->cpu_us);
     if (result.bad_answers + result.socket_errors == 0)
         return 0;
     fprintf(stderr, "--bench: %.0f answers weren't 2xx, %.0f socket errors\n", result.bad_answers,
@@ -206,6 +213,7 @@ static void on_closed(uv_handle_t *handle)
         self->on_done(self->owner, report(self, cpu));
     } else {
         self->measuring = true;
+        self->on_measure(self->owner);
         printf("measuring for %d s...\n", self->seconds);
         fflush(stdout);
         if (run_wrk(self, self->seconds) != 0)
@@ -214,7 +222,8 @@ static void on_closed(uv_handle_t *handle)
 }
 
 int self_bench_start(self_bench_t **out, uv_loop_t *loop, const char *lab, const char *url,
-                     int seconds, void (*on_done)(void *owner, int status), void *owner)
+                     int seconds, void (*on_measure)(void *owner),
+                     void (*on_done)(void *owner, int status), void *owner)
 {
     self_bench_t *self = calloc(1, sizeof *self);
     int           err;
@@ -225,6 +234,7 @@ int self_bench_start(self_bench_t **out, uv_loop_t *loop, const char *lab, const
                            .lab = lab,
                            .url = url,
                            .seconds = seconds,
+                           .on_measure = on_measure,
                            .on_done = on_done,
                            .owner = owner};
     *out = self;
@@ -246,6 +256,15 @@ void self_bench_stop(self_bench_t *self)
     self->stopped = true;
     if (self->running)
         uv_process_kill(&self->process, SIGTERM);
+}
+
+bool self_bench_result(const self_bench_t *self, wrk_result_t *result, double *cpu_us)
+{
+    if (self == NULL || self->cpu_us == 0)
+        return false;
+    *result = self->result;
+    *cpu_us = self->cpu_us;
+    return true;
 }
 
 void self_bench_free(self_bench_t *self)

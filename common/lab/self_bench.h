@@ -13,7 +13,7 @@
 typedef struct {
     double requests; /* in all */
     double per_second;
-    double p50_us, p99_us;
+    double mean_us, p50_us, p99_us;
     double bad_answers; /* not 2xx or 3xx */
     double socket_errors;
 } wrk_result_t;
@@ -24,13 +24,19 @@ bool wrk_parse(const char *text, wrk_result_t *result);
 typedef struct self_bench self_bench_t;
 
 /*
- * Warm up for a second, measure for `seconds`, print a row, then call `on_done` with the exit
- * status (1: wrk is missing, failed, or saw errors; said on stderr). Everything is on the loop's
- * thread.
+ * Warm up for a second, call `on_measure`, measure for `seconds`, print a row, then call `on_done`
+ * with the exit status (1: wrk is missing, failed, or saw errors; said on stderr). Everything is on
+ * the loop's thread.
  */
 int  self_bench_start(self_bench_t **out, uv_loop_t *loop, const char *lab, const char *url,
-                      int seconds, void (*on_done)(void *owner, int status), void *owner);
+                      int seconds, void (*on_measure)(void *owner),
+                      void (*on_done)(void *owner, int status), void *owner);
 void self_bench_stop(self_bench_t *self); /* ends wrk if it runs; NULL is allowed */
 void self_bench_free(self_bench_t *self); /* after the loop has closed its handles */
+
+/* What was measured, and the server's CPU time for each request. returns false if nothing was */
+bool self_bench_result(const self_bench_t *self, wrk_result_t *result, double *cpu_us);
+
+enum { SELF_BENCH_CONNECTIONS = 100 };
 
 #endif

@@ -51,6 +51,8 @@ def figures(rps=1000.0, cpu_us=10.0, others_share=0.0, mean_us=None):
         "timeouts": 0,
         "cpu_us": cpu_us,
         "switches": 0.5,
+        "waits": 0.4,
+        "queue_us": 2.0,
         "server_busy": 0.9,
         "wrk_busy": 0.5,
         "others_share": others_share,
@@ -79,9 +81,24 @@ def stored(kind, configurations, blocks, rounds=10, **more):
         "seconds": 3,
         "configurations": [asdict(c) for c in configurations],
         "left_out": {},
-        **more,
         "blocks": blocks,
+        **more,
     }
+
+
+PYTHONS = {
+    "system": {"version": "3.11.2", "gil": True, "built_with": "-O2"},
+    "3.13": {"version": "3.13.5", "gil": True, "built_with": "-O3"},
+    "3.13t": {"version": "3.13.5", "gil": False, "built_with": "-O3"},
+}
+
+
+def run_of_several(kind, configurations, rps=lambda configuration: 1000.0, rounds=10):
+    """A run on three interpreters."""
+    blocks = [block(c, number, rps=rps(c))
+              for number in range(1, rounds + 1) for c in configurations]
+    environment = {**ENVIRONMENT, "python": {}, "pythons": PYTHONS}
+    return stored(kind, configurations, blocks, rounds, environment=environment)
 
 
 LAB_RPS = {"lab1": 10_000.0, "lab2": 2_500.0, "lab3": 60_000.0}
@@ -138,3 +155,36 @@ def offline_run(rounds=5):
         "blocks": blocks,
         "instructions": {rung.name: 1000 * place for place, rung in enumerate(offline.RUNGS, 1)},
     }
+
+
+def breakdown_report(mean_us=1000.0, gaps_sum_us=None, gil=True):
+    """What a lab says with --stats=FILE: two gaps, one thread and two workers."""
+    gap = {"count": 9, "p50_us": 1.0, "p99_us": 9.0, "share": 0.5, "sampled": 3,
+           "mean_us": mean_us / 2, "running_us": 5.0, "gil_wait_us": 6.0, "core_wait_us": None,
+           "queue_us": 400.0, "suspended_us": 0.0, "unattributed_us": 1.0}
+    return {
+        "python": "3.11.2",
+        "gil": gil,
+        "end_to_end_us": {"mean": mean_us, "p50": mean_us, "p99": 2 * mean_us},
+        "gaps_sum_us": mean_us if gaps_sum_us is None else gaps_sum_us,
+        "cpu_us_per_request": 20.0,
+        "unattributed_share": 0.01,
+        "hops": [{**gap, "from": "parsed", "to": "attached"},
+                 {**gap, "from": "attached", "to": "written"}],
+        "categories": [{"name": "thread scheduling", "mean_us": mean_us / 4, "queue_us": 0.0,
+                        "reported_ms": 15}],
+        "threads": [{"name": name, "cpu_us_per_request": 10.0, "utilisation": 0.5}
+                    for name in ("http", "worker-0", "worker-1")],
+        "bench": {"rps": 5000.0, "mean_us": mean_us + 100, "p50_us": mean_us, "p99_us": mean_us,
+                  "connections": 100, "kernel_and_client_us": 100.0, "in_flight": 90.0},
+    }
+
+
+def breakdown_run(rounds=5, report=breakdown_report):
+    """A run of `make breakdown` on three interpreters; later rounds are slower."""
+    configurations = [Configuration(lab, "unpinned", python=python)
+                      for lab in LAB_RPS for python in PYTHONS]
+    run = run_of_several("breakdown", configurations, rounds=rounds)
+    for one in run["blocks"]:
+        one["report"] = report(1000.0 * one["round"])
+    return run

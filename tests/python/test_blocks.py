@@ -9,6 +9,7 @@ import unittest.mock
 import support
 from driver import blocks, results
 from driver.blocks import Configuration, Run, order
+from driver.procfs import Usage
 from driver.servers import ServerError, Spec
 
 A, B, C = (Configuration(name) for name in "abc")
@@ -213,7 +214,7 @@ class Failing(RunTest):
             spent = iter(range(100))
 
             def usage(self):
-                return next(self.spent), 0
+                return Usage(cpu=next(self.spent))
 
         report = {k: v for k, v in support.figures().items()
                   if k in blocks.wrk.Report.__dataclass_fields__}

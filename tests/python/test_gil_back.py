@@ -8,19 +8,17 @@ From the environment, set by `make test`: LAB_BIN_DIR, PYTHON_CONFIG.
 """
 
 import os
-import re
-import select
 import shlex
 import shutil
-import signal
 import subprocess
 import tempfile
 import textwrap
-import time
 import unittest
-import urllib.request
 
-DEADLINE_S = 20
+import support  # noqa: F401  puts bench/ on the path
+from driver import catalogue, pythons
+from driver.servers import Server, ServerError, Spec
+from labs import Lab, lab_path
 
 SINGLE_PHASE = """
 #include <Python.h>
@@ -57,14 +55,10 @@ def home(request):
 """
 
 
-def lab3():
-    return os.path.join(os.environ.get("LAB_BIN_DIR", ""), "lab3")
-
-
 def python_of_lab():
     """What the lab says that it embeds, as built: "Python 3.13.5 free-threaded, -O3"."""
     said = subprocess.run(
-        [lab3(), "--version"], capture_output=True, text=True, check=True
+        [lab_path("lab3"), "--version"], capture_output=True, text=True, check=True
     )
     return said.stdout.splitlines()[1]
 
@@ -74,62 +68,7 @@ def config(*options):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-class Lab:
-    """lab3 with an app of its own folder, until the `with` block ends."""
-
-    def __init__(self, folder):
-        self.stderr_path = os.path.join(folder, "stderr")
-        with open(self.stderr_path, "w") as stderr:
-            self.process = subprocess.Popen(
-                [os.path.abspath(lab3()), "--port", "0", "--app", "culprit_app:app"],
-                cwd=folder,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-            )
-
-    def __enter__(self):
-        self.banner = self._read_banner()
-        self.url = self.banner.split("listening on ")[1].strip()
-        return self
-
-    def __exit__(self, *exc):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-    def _read_banner(self):
-        """What the lab prints up to and with the line that says where it listens."""
-        deadline = time.monotonic() + DEADLINE_S
-        stdout = self.process.stdout.fileno()
-        said = b""
-        while not re.search(rb"listening on \S+\n", said):
-            left = max(0, deadline - time.monotonic())
-            chunk = select.select([stdout], [], [], left)[0] and os.read(stdout, 4096)
-            if not chunk:
-                self.__exit__()
-                raise AssertionError(
-                    f"no banner from the lab; it said {said!r} and {self.stderr()!r}"
-                )
-            said += chunk
-        return said.decode()
-
-    def get(self):
-        with urllib.request.urlopen(self.url + "/", timeout=DEADLINE_S) as answer:
-            return answer.read()
-
-    def stop(self):
-        """SIGTERM; what the lab printed after its banner."""
-        self.process.send_signal(signal.SIGTERM)
-        rest, _ = self.process.communicate(timeout=DEADLINE_S)
-        return rest.decode()
-
-    def stderr(self):
-        with open(self.stderr_path) as file:
-            return file.read()
-
-
-@unittest.skipUnless(os.access(lab3(), os.X_OK), "LAB_BIN_DIR names no labs")
+@unittest.skipUnless(os.access(lab_path("lab3"), os.X_OK), "LAB_BIN_DIR names no labs")
 class GilBack(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="looplab-gil-")
@@ -139,9 +78,12 @@ class GilBack(unittest.TestCase):
     def start(self, source, at_import="", in_handler="pass"):
         """A lab whose app imports the module made of this source, where the arguments say."""
         self.compile(source)
-        with open(os.path.join(self.folder, "culprit_app.py"), "w") as file:
+        with open(self.app_path(), "w") as file:
             file.write(APP.format(at_import=at_import, in_handler=in_handler))
-        return Lab(self.folder)
+        return Lab("lab3", "--app", "culprit_app:app", folder=self.folder)
+
+    def app_path(self):
+        return os.path.join(self.folder, "culprit_app.py")
 
     def compile(self, source):
         path = os.path.join(self.folder, "culprit.c")
@@ -180,6 +122,28 @@ class GilBack(unittest.TestCase):
                         lab.banner,
                     )
 
+    def test_the_experiment_refuses_it_as_free_threaded(self):
+        """Where there was a GIL all along, nobody said otherwise."""
+        self.compile(SINGLE_PHASE)
+        cases = {"at import": ("import culprit", "pass"), "while it runs": ("", "import culprit")}
+        for name, (at_import, in_handler) in cases.items():
+            with self.subTest(name):
+                app = APP.format(at_import=at_import, in_handler=in_handler)
+                with open(self.app_path(), "w") as file:
+                    file.write(app.replace('"hello"', '"Hello, World!"'))
+                command = (lab_path("lab3"), "--port", "0", "--app", "culprit_app:app")
+                spec = Spec("lab3 on x", command, cwd=self.folder, free_threaded=self.free_threaded)
+                self.assertEqual(self.free_threaded, self.is_refused(spec))
+
+    def is_refused(self, spec):
+        try:
+            with Server(spec) as server:
+                server.usage()
+        except ServerError as error:
+            self.assertIn("lab3 on x isn't free-threaded any more: culprit has", str(error))
+            return True
+        return False
+
     def test_an_import_while_the_lab_runs_is_said_at_once_and_at_the_end(self):
         with self.start(SINGLE_PHASE, in_handler="import culprit") as lab:
             self.assertNotIn("turned on", lab.banner)
@@ -196,6 +160,24 @@ class GilBack(unittest.TestCase):
             and "GIL (turned on by culprit)" in summary,
             summary,
         )
+
+
+@unittest.skipUnless(os.access(lab_path("lab3"), os.X_OK), "LAB_BIN_DIR names no labs")
+class ImmortalLoops(unittest.TestCase):
+    """bench/apps/immortal.py writes into objects: only where it knows what they look like."""
+
+    def test_labs_serve_on_them_where_there_is_no_gil(self):
+        python = pythons.ask(os.environ["LAB_BIN_DIR"], "x")
+        for name, spec in catalogue.immortal_labs_on(python).items():
+            with self.subTest(name):
+                try:
+                    with Server(spec) as server:
+                        server.usage()
+                    started = True
+                except ServerError as error:
+                    self.assertIn("this wants a free-threaded Python", str(error))
+                    started = False
+                self.assertEqual(started, python.free_threaded)
 
 
 if __name__ == "__main__":

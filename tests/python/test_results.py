@@ -7,7 +7,7 @@ import unittest
 from unittest import mock
 
 import support
-from driver import results
+from driver import pythons, results
 
 
 class SaveAndLoad(support.WithFolder):
@@ -97,21 +97,18 @@ class Environment(support.WithFolder):
         self.assertEqual((environment["versions"], environment["python"], environment["build"]),
                          ([], {}, {}))
 
-    def test_says_which_python_was_measured(self):
-        cases = {
-            "Python 3.11.2 GIL, -O2": ("3.11.2", True, "-O2"),
-            "Python 3.13.5 free-threaded, -O3, PGO": ("3.13.5", False, "-O3, PGO"),
-            "Python 3.14.0rc1+ GIL, as shipped": ("3.14.0rc1+", True, "as shipped"),
-        }
-        for line, (version, gil, built_with) in cases.items():
-            with self.subTest(line):
-                self.assertEqual(results.embedded_python([line, "libuv 1.44.2"]),
-                                 {"version": version, "gil": gil, "built_with": built_with})
-
-    def test_a_version_that_says_less_of_python_is_no_error(self):
-        for line in ("Python 3.11.2", "Python 3.11.2 (GIL)", "libuv 1.44.2", ""):
-            with self.subTest(line):
-                self.assertEqual(results.embedded_python([line]), {})
+    def test_of_several_pythons_says_each(self):
+        free = pythons.Python("3.13t", self.folder, ("Python 3.13.5 free-threaded, -O3", "libuv 1"),
+                              support.PYTHONS["3.13t"])
+        gil = pythons.Python("3.13", self.folder, ("Python 3.13.5 GIL, -O3", "libuv 1"),
+                             support.PYTHONS["3.13"])
+        with mock.patch.object(pythons, "ask", return_value=gil):
+            environment = results.environment_of([gil, free])
+        self.assertEqual(environment["versions"],
+                         ["Python 3.13.5 GIL, -O3 (3.13)",
+                          "Python 3.13.5 free-threaded, -O3 (3.13t)", "libuv 1"])
+        self.assertEqual(environment["pythons"],
+                         {name: support.PYTHONS[name] for name in ("3.13", "3.13t")})
 
 
 if __name__ == "__main__":

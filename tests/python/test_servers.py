@@ -111,6 +111,29 @@ class Refusing(unittest.TestCase):
         self.assertIn("status 404", self.refused(spec(program(status="404"))))
 
 
+class FreeThreaded(unittest.TestCase):
+    BANNER = "Python 3.13.5 GIL (turned on by culprit), -O3; app culprit_app:app"
+    LOGGED = "importing culprit has turned the GIL on: from here on this run isn't free-threaded"
+
+    def server(self, free_threaded, at_start="", while_it_runs="pass"):
+        at_start = f"print({at_start!r}, flush=True)\n"
+        return Server(spec(at_start + program(noise=while_it_runs), free_threaded=free_threaded))
+
+    def test_one_that_has_its_gil_back_is_refused_by_name(self):
+        with self.assertRaisesRegex(ServerError, "server isn't free-threaded any more: culprit has"):
+            self.server(True, at_start=self.BANNER)
+
+    def test_one_that_gets_it_back_while_it_is_measured_is_refused_then(self):
+        with self.server(True, while_it_runs=f"print({self.LOGGED!r}, flush=True)") as server:
+            # The check of its answer has made it say so.
+            with self.assertRaisesRegex(ServerError, "culprit has turned the GIL on"):
+                server.usage()
+
+    def test_one_that_never_said_it_had_none_is_measured(self):
+        with self.server(False, at_start=self.BANNER) as server:
+            server.usage()
+
+
 class Ending(unittest.TestCase):
     def test_its_children_end_with_it(self):
         text = "import subprocess; subprocess.Popen(['sleep', '1000'])\n" + program()
@@ -150,8 +173,11 @@ class Usage(unittest.TestCase):
             for _ in range(20):
                 server._get()
             after = server.usage()
-        self.assertGreater(after[0], before[0])
-        self.assertGreater(after[1], before[1])
+        used = after - before
+        self.assertGreater(used.cpu, 0)
+        self.assertGreater(used.waits, 0)  # for each request
+        self.assertGreaterEqual(used.switches, used.waits)
+        self.assertGreaterEqual(used.queued, 0)
 
     def test_resident_memory_counts_what_is_touched(self):
         grown = "import os; data = bytearray(os.urandom(1 << 16) * 512)\n" + program()
@@ -206,7 +232,7 @@ class Proc(unittest.TestCase):
     def test_an_ended_process_has_used_nothing(self):
         process = subprocess.Popen(["true"])
         process.wait(20)
-        self.assertEqual(procfs.usage(process.pid), (0.0, 0))
+        self.assertEqual(procfs.usage(process.pid), procfs.Usage())
         self.assertEqual(procfs.resident_bytes(process.pid), 0)
 
 

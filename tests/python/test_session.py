@@ -10,7 +10,7 @@ import unittest
 from unittest import mock
 
 import support
-from driver import results, session
+from driver import pythons, results, session
 from driver.blocks import Configuration, Run
 from driver.servers import ServerError, Spec
 
@@ -128,13 +128,38 @@ class Frame(unittest.TestCase):
                 session.whole_number(text)
 
 
+class Pythons(unittest.TestCase):
+    """A run with several interpreters begins with what each says of itself."""
+
+    def check(self, *names, about=None):
+        found = pythons.Python("x", "f", ("Python 3.13.5 GIL, -O3",), about or {})
+        with mock.patch.object(session, "check_programs"), \
+                mock.patch.object(pythons, "ask", return_value=found), \
+                contextlib.redirect_stderr(io.StringIO()) as said:
+            session.check_pythons([(name, "f") for name in names])
+        return said.getvalue()
+
+    def test_each_is_said(self):
+        said = self.check("3.13", "system", about=support.PYTHONS["3.13"])
+        self.assertEqual(said.splitlines(), ["  3.13: Python 3.13.5 GIL, -O3",
+                                             "  system: Python 3.13.5 GIL, -O3"])
+
+    def test_one_that_is_there_twice_is_refused(self):
+        with self.assertRaisesRegex(ServerError, "3.13t is there twice"):
+            self.check("3.13t", "3.13", "3.13t", about=support.PYTHONS["3.13t"])
+
+    def test_one_that_does_not_say_what_it_is_is_refused(self):
+        with self.assertRaisesRegex(ServerError, "f/lab3 --version doesn't say"):
+            self.check("3.13t")
+
+
 class Scripts(unittest.TestCase):
     def run_script(self, name, *arguments):
         command = [sys.executable, os.path.join(support.BENCH, name), *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     def test_help_says_the_exit_status(self):
-        for name in ("reproduce.py", "measure.py", "peers.py", "update_docs.py"):
+        for name in ("reproduce.py", "measure.py", "peers.py", "interpreters.py", "update_docs.py"):
             with self.subTest(name):
                 done = self.run_script(name, "--help")
                 self.assertEqual(done.returncode, 0, done.stderr)
@@ -142,7 +167,8 @@ class Scripts(unittest.TestCase):
 
     def test_wrong_options_are_status_two(self):
         cases = [("reproduce.py", "--rounds", "0"), ("measure.py", "--only", "speed"),
-                 ("peers.py",), ("update_docs.py", "--wrong")]
+                 ("peers.py",), ("update_docs.py", "--wrong"), ("interpreters.py",),
+                 ("reproduce.py", "--python", "3.13t=x"), ("interpreters.py", "--rounds", "1")]
         for case in cases:
             with self.subTest(case):
                 arguments = case[1:] + (("--bin-dir", "x") if case[1:] else ())

@@ -8,8 +8,9 @@ import sys
 import unittest
 
 import support
+import interpreters
 import update_docs
-from driver import results
+from driver import pythons, results
 
 DOCUMENT = """# Title
 
@@ -53,6 +54,27 @@ class Updated(support.WithFolder):
         new = update_docs.updated(DOCUMENT, self.folder)
         self.assertEqual(update_docs.updated(new, self.folder), new)
 
+    def test_prose_takes_its_figure_from_a_table(self):
+        text = (
+            "It is <!-- cell:reproduce | lab2: 8 loops | ratio to lab1 -->9<!-- /cell --> of it,\n"
+            "<!-- cell:reproduce-full | unpinned, plain > lab2 | requests/s -->9<!-- /cell -->/s."
+        )
+        self.assertIn(" -->-<!-- /cell -->", update_docs.updated(text, self.folder))
+        self.store_labs()
+        new = update_docs.updated(text, self.folder)
+        self.assertIn("ratio to lab1 -->0.25<!-- /cell --> of it", new)
+        self.assertIn("requests/s -->2,500<!-- /cell -->/s.", new)
+        self.assertEqual(update_docs.updated(new, self.folder), new)
+
+    def test_a_cell_that_is_not_there_or_unclosed_is_an_error(self):
+        self.store_labs()
+        for text, said in (("<!-- cell:reproduce | lab9 | ratio -->1<!-- /cell -->", "0 cells"),
+                           ("<!-- cell:reproduce | lab1: one loop | x -->1<!-- /cell -->", "0 cel"),
+                           ("<!-- cell:reproduced | lab1 | ratio -->1<!-- /cell -->", "no table"),
+                           ("<!-- cell:reproduce | lab1: one loop | ratio -->1", "/cell")):
+            with self.assertRaisesRegex(update_docs.DocumentError, said):
+                update_docs.updated(text, self.folder)
+
     def test_a_text_without_tables_stays(self):
         self.assertEqual(update_docs.updated("plain\n", self.folder), "plain\n")
 
@@ -70,8 +92,12 @@ class Updated(support.WithFolder):
         run.update(kind="peers", unfit={"lab2": "answers 1 of 16"})
         run["configurations"] = [c for c in run["configurations"] if c["placement"] == "pinned"]
         results.save("peers.json", run, self.folder)
+        several = [pythons.Python(name, "", (), about) for name, about in support.PYTHONS.items()]
+        run = support.run_of_several("interpreters", interpreters.configurations(several))
+        results.save("interpreters.json", run, self.folder)
         results.save("ladder.json", support.ladder_run(), self.folder)
         results.save("ladder-offline.json", support.offline_run(), self.folder)
+        results.save("breakdown.json", support.breakdown_run(), self.folder)
         for name in update_docs.TABLES:
             with self.subTest(name):
                 text = update_docs.generated(name, self.folder)

@@ -2,6 +2,7 @@
 #include "tests/unit/http/fixture.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +46,30 @@ static void on_drained(void *owner)
     ((fixture_t *)owner)->drained++;
 }
 
+/* lab_data is nobody's in these tests: it tells that this request has ended before. */
+static void on_finished(void *owner, const http_request_t *req, const http_outcome_t *outcome)
+{
+    static char    seen;
+    fixture_t     *f = owner;
+    const char    *method = http_request_method_sent(req);
+    http_slice_t   target = http_request_target(req);
+    fixture_end_t *end;
+
+    f->ended_twice += req->lab_data == &seen;
+    ((http_request_t *)(uintptr_t)req)->lab_data = &seen;
+    f->ended[outcome->end]++;
+    if (f->ended_ever++ >= FIXTURE_MAX_ENDS)
+        return;
+    end = &f->ends[f->ended_ever - 1];
+    end->end = outcome->end;
+    end->status = outcome->status;
+    end->bytes = outcome->bytes;
+    end->duration_ns = outcome->duration_ns;
+    snprintf(end->peer, sizeof end->peer, "%s", outcome->peer);
+    snprintf(end->line, sizeof end->line, "%s%s%.*s", method == NULL ? "-" : method,
+             method == NULL ? "" : " ", (int)target.len, target.data);
+}
+
 static void on_wake(uv_async_t *wake)
 {
     fixture_t *f = wake->data;
@@ -65,7 +90,8 @@ static void on_wake(uv_async_t *wake)
 static void serve(void *arg)
 {
     fixture_t          *f = arg;
-    const http_events_t events = {on_ready, on_client_gone, on_drained};
+    const http_events_t events = {on_ready, on_client_gone, on_drained,
+                                  f->observed ? on_finished : NULL};
 
     if (uv_loop_init(&f->loop) != 0 || uv_async_init(&f->loop, &f->wake, on_wake) != 0 ||
         http_server_open(&f->server, &f->loop, &f->options, f->router, &events, f) != 0 ||
@@ -90,11 +116,12 @@ http_options_t fixture_options(void)
     return options;
 }
 
-fixture_t *fixture_start(const http_options_t *options)
+static fixture_t *start(const http_options_t *options, bool observed)
 {
     fixture_t *f = calloc(1, sizeof *f);
 
     cr_assert(f != NULL);
+    f->observed = observed;
     f->options = options != NULL ? *options : fixture_options();
     f->router = routes_new(on_park);
     cr_assert(uv_sem_init(&f->started, 0) == 0 && uv_mutex_init(&f->lock) == 0 &&
@@ -102,6 +129,16 @@ fixture_t *fixture_start(const http_options_t *options)
     cr_assert(uv_thread_create(&f->thread, serve, f) == 0);
     uv_sem_wait(&f->started);
     return f;
+}
+
+fixture_t *fixture_start(const http_options_t *options)
+{
+    return start(options, true);
+}
+
+fixture_t *fixture_start_unobserved(const http_options_t *options)
+{
+    return start(options, false);
 }
 
 void fixture_call(fixture_t *f, fixture_fn fn, void *arg)
@@ -133,7 +170,7 @@ http_stats_t fixture_stats(fixture_t *f)
 
 /* What the waits look at, copied on the HTTP thread. */
 typedef struct {
-    unsigned     parked_ever, gone, connections, paused, drained;
+    unsigned     parked_ever, gone, connections, paused, drained, ended;
     http_stats_t stats;
 } snapshot_t;
 
@@ -145,6 +182,7 @@ static void read_snapshot(fixture_t *f, void *arg)
                          .gone = f->gone,
                          .connections = http_server_connections(f->server),
                          .drained = f->drained,
+                         .ended = f->ended_ever,
                          .stats = *http_server_stats(f->server)};
     for (const http_conn_t *conn = f->server->conns; conn != NULL; conn = conn->next)
         seen->paused += !conn->reading;
@@ -206,6 +244,11 @@ static bool drained_reached(const snapshot_t *seen, unsigned n)
     return seen->drained >= n;
 }
 
+static bool ended_reached(const snapshot_t *seen, unsigned n)
+{
+    return seen->ended >= n;
+}
+
 void fixture_wait_parked(fixture_t *f, unsigned ever)
 {
     wait_until(f, parked_reached, ever, "parked requests:");
@@ -239,6 +282,35 @@ void fixture_wait_paused(fixture_t *f)
 void fixture_wait_drained(fixture_t *f)
 {
     wait_until(f, drained_reached, 1, "calls of on_drained:");
+}
+
+void fixture_wait_ended(fixture_t *f, unsigned n)
+{
+    wait_until(f, ended_reached, n, "calls of on_finished:");
+}
+
+typedef struct {
+    unsigned      i;
+    bool          there;
+    fixture_end_t end;
+} end_query_t;
+
+static void read_end(fixture_t *f, void *arg)
+{
+    end_query_t *query = arg;
+
+    query->there = query->i < f->ended_ever && query->i < FIXTURE_MAX_ENDS;
+    if (query->there)
+        query->end = f->ends[query->i];
+}
+
+fixture_end_t fixture_end(fixture_t *f, unsigned i)
+{
+    end_query_t query = {.i = i};
+
+    fixture_call(f, read_end, &query);
+    cr_assert(query.there, "on_finished was called less than %u times", i + 1);
+    return query.end;
 }
 
 void fixture_go_round(fixture_t *f)
@@ -336,6 +408,15 @@ void fixture_stop(fixture_t *f)
     cr_assert(stats.parsed == stats.answered + stats.abandoned + stats.cut_off,
               "parsed %ju, but answered %ju + abandoned %ju + cut off %ju", (uintmax_t)stats.parsed,
               (uintmax_t)stats.answered, (uintmax_t)stats.abandoned, (uintmax_t)stats.cut_off);
+    if (f->observed)
+        cr_assert(f->ended[HTTP_END_ANSWERED] == stats.answered &&
+                      f->ended[HTTP_END_ABANDONED] == stats.abandoned &&
+                      f->ended[HTTP_END_CUT_OFF] == stats.cut_off && f->ended_twice == 0,
+                  "on_finished: %u of %ju answered, %u of %ju abandoned, %u of %ju cut off, %u "
+                  "said twice",
+                  f->ended[HTTP_END_ANSWERED], (uintmax_t)stats.answered,
+                  f->ended[HTTP_END_ABANDONED], (uintmax_t)stats.abandoned,
+                  f->ended[HTTP_END_CUT_OFF], (uintmax_t)stats.cut_off, f->ended_twice);
     cr_assert(in_flight == 0, "%u requests are in flight after the drain", in_flight);
     cr_assert(f->drained == 1, "on_drained was called %u times", f->drained);
     cr_assert(f->loop_left == 0, "uv_loop_close(): %s", uv_strerror(f->loop_left));

@@ -4,23 +4,37 @@
  *
  * A request for /park/NAME stays unanswered until the test says what becomes of it; so a test
  * decides in which order things happen, without any clock. fixture_stop() checks, for every test,
- * that each parsed request has ended in exactly one way and that nothing is left on the loop.
+ * that each parsed request has ended in exactly one way, that on_finished said so once, and that
+ * nothing is left on the loop.
  */
 #ifndef LOOPLAB_TESTS_HTTP_FIXTURE_H
 #define LOOPLAB_TESTS_HTTP_FIXTURE_H
 
 #include "common/http/http.h"
 
-enum { FIXTURE_MAX_PARKED = 256 };
+enum {
+    FIXTURE_MAX_PARKED = 256,
+    FIXTURE_MAX_ENDS = 16, /* kept of on_finished; all are counted */
+};
 
 typedef struct fixture fixture_t;
 
 /* Something to do on the HTTP thread. */
 typedef void (*fixture_fn)(fixture_t *f, void *arg);
 
+/* What on_finished was told. */
+typedef struct {
+    char       line[128]; /* "METHOD target", or "-" */
+    http_end_t end;
+    int        status;
+    uint64_t   bytes, duration_ns;
+    char       peer[64];
+} fixture_end_t;
+
 struct fixture {
     /* Set by fixture_start(), read-only afterwards. */
     http_options_t options;
+    bool           observed; /* with on_finished */
     http_router_t *router;
     int            port;
     uv_thread_t    thread;
@@ -32,10 +46,12 @@ struct fixture {
     http_request_t *parked[FIXTURE_MAX_PARKED]; /* each with its travelling reference */
     unsigned        parked_count;
     unsigned        parked_ever;
-    unsigned        gone;      /* calls of on_client_gone */
-    unsigned        turns;     /* calls of on_ready */
-    unsigned        drained;   /* calls of on_drained */
-    int             loop_left; /* what uv_loop_close() returned */
+    unsigned        gone;                                      /* calls of on_client_gone */
+    unsigned        turns;                                     /* calls of on_ready */
+    unsigned        drained;                                   /* calls of on_drained */
+    unsigned        ended[HTTP_ENDS], ended_ever, ended_twice; /* calls of on_finished */
+    fixture_end_t   ends[FIXTURE_MAX_ENDS];                    /* the first ones */
+    int             loop_left;                                 /* what uv_loop_close() returned */
 
     /* Both threads, under lock. */
     uv_mutex_t lock;
@@ -51,6 +67,9 @@ http_options_t fixture_options(void);
 
 /* Start it; NULL: fixture_options(). */
 fixture_t *fixture_start(const http_options_t *options);
+
+/* The same without on_finished, which then must make no difference. */
+fixture_t *fixture_start_unobserved(const http_options_t *options);
 
 /* Drain at once, check the books, free everything. */
 void fixture_stop(fixture_t *f);
@@ -69,6 +88,10 @@ void fixture_wait_accepted(fixture_t *f, unsigned n);    /* n since the start, o
 void fixture_wait_parsed(fixture_t *f, unsigned n);
 void fixture_wait_paused(fixture_t *f); /* some connection reads no further */
 void fixture_wait_drained(fixture_t *f);
+void fixture_wait_ended(fixture_t *f, unsigned n);
+
+/* The end that was said as number `i`, counted from 0. Fails if there were fewer. */
+fixture_end_t fixture_end(fixture_t *f, unsigned i);
 
 /*
  * Let the HTTP thread's loop go round a few times. Only for a check that something has NOT

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/http/internal.h"
+#include "tests/support/client.h"
 #include "tests/unit/http/feed.h"
+#include "tests/unit/http/fixture.h"
 
 #define HOST    "Host: a\r\n"
 #define NEXT    "GET /echo HTTP/1.1\r\n" HOST "\r\n"
@@ -83,6 +86,18 @@ Test(http_parser, request_lines)
         {"no dot in the version", "GET /echo HTTP/1,1\r\n" HOST "\r\n", "400"},
         {"the name of the protocol is case-sensitive", "GET /echo http/1.1\r\n" HOST "\r\n", "400"},
         {"another protocol", "GET /echo HTTPS/1.1\r\n" HOST "\r\n", "400"},
+        {"RTSP, which has a GET too", "GET /echo RTSP/1.0\r\n\r\n", "400"},
+        {"RTSP, which has a POST too", "POST /echo RTSP/1.0\r\n" HOST "\r\n", "400"},
+        {"RTSP and its own methods", "DESCRIBE /echo RTSP/1.0\r\n\r\n", "400"},
+        {"ICE", "SOURCE /echo ICE/1.0\r\n\r\n", "400"},
+        {"two blanks before the target (3)", "GET  /echo HTTP/1.1\r\n" HOST "\r\n", "400"},
+        {"and nothing more", "GET  ", "400"},
+        {"two blanks behind the target", "GET /echo  HTTP/1.1\r\n" HOST "\r\n", "400"},
+        {"a tab behind the target", "GET /echo\tHTTP/1.1\r\n" HOST "\r\n", "400"},
+        {"a blank at the end of the request before",
+         NEXT "GET /echo HTTP/1.1\r\n" HOST "A: b \r\n"
+              "\r\n",
+         "200 200"},
         {"TLS", "\x16\x03\x01\x02hello\r\n\r\n", "400"},
         {"the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400"},
         {"a tab behind the method", "GET\t/echo HTTP/1.1\r\n" HOST "\r\n", "400"},
@@ -107,7 +122,7 @@ Test(http_parser, methods)
         {"TRACE", "TRACE /echo HTTP/1.1\r\n" HOST "\r\n", "501"},
         {"CONNECT", "CONNECT a:80 HTTP/1.1\r\n" HOST "\r\n", "501"},
         {"of WebDAV", "PROPFIND /echo HTTP/1.1\r\n" HOST "\r\n", "501"},
-        {"of RTSP", "DESCRIBE /echo RTSP/1.0\r\n" HOST "\r\n", "501"},
+        {"of RTSP", "DESCRIBE /echo HTTP/1.1\r\n" HOST "\r\n", "400"},
         {"registered nowhere", "BREW /echo HTTP/1.1\r\n" HOST "\r\n", "501"},
         {"longer than a known one", "GETX /echo HTTP/1.1\r\n" HOST "\r\n", "501"},
         {"case-sensitive (RFC 9110, 9.1)", "get /echo HTTP/1.1\r\n" HOST "\r\n", "501"},
@@ -126,6 +141,10 @@ Test(http_parser, targets)
         {"of a scheme that isn't ours", "GET https://h/echo HTTP/1.1\r\n" HOST "\r\n", "400"},
         {"empty host (RFC 9110, 4.2.1)", "GET http:///echo HTTP/1.1\r\n" HOST "\r\n", "400"},
         {"empty host, a query", "GET http://?x HTTP/1.1\r\n" HOST "\r\n", "400"},
+        {"user information (RFC 9110, 4.2.4)", "GET http://u@h/echo HTTP/1.1\r\n" HOST "\r\n",
+         "400"},
+        {"a port that is none", "GET http://h:x/echo HTTP/1.1\r\n" HOST "\r\n", "400"},
+        {"IPv6", "GET http://[::1]:80/echo HTTP/1.1\r\n" HOST "\r\n", "200"},
         {"asterisk-form (3.2.4)", "OPTIONS * HTTP/1.1\r\n" HOST "\r\n", "204"},
         {"asterisk for GET", "GET * HTTP/1.1\r\n" HOST "\r\n", "400"},
         {"more than an asterisk", "OPTIONS *x HTTP/1.1\r\n" HOST "\r\n", "400"},
@@ -161,6 +180,17 @@ Test(http_parser, fields)
         {"Host: a blank in it", "GET /echo HTTP/1.1\r\nHost: a b\r\n\r\n", "400"},
         {"Host: a path in it", "GET /echo HTTP/1.1\r\nHost: a/b\r\n\r\n", "400"},
         {"Host: user information", "GET /echo HTTP/1.1\r\nHost: u@a\r\n\r\n", "400"},
+        {"Host: a quotation mark", "GET /echo HTTP/1.1\r\nHost: \"a\"\r\n\r\n", "400"},
+        {"Host: not ASCII", "GET /echo HTTP/1.1\r\nHost: \xc3\xa9\r\n\r\n", "400"},
+        {"Host: a port", "GET /echo HTTP/1.1\r\nHost: a-b.c_d:80\r\n\r\n", "200"},
+        {"Host: an empty port", "GET /echo HTTP/1.1\r\nHost: a:\r\n\r\n", "200"},
+        {"Host: a port that is none", "GET /echo HTTP/1.1\r\nHost: a:b\r\n\r\n", "400"},
+        {"Host: two ports", "GET /echo HTTP/1.1\r\nHost: a:1:2\r\n\r\n", "400"},
+        {"Host: a port only", "GET /echo HTTP/1.1\r\nHost: :80\r\n\r\n", "400"},
+        {"Host: IPv6 without a bracket", "GET /echo HTTP/1.1\r\nHost: ::1\r\n\r\n", "400"},
+        {"Host: a bracket that stays open", "GET /echo HTTP/1.1\r\nHost: [::1\r\n\r\n", "400"},
+        {"Host: nothing in brackets", "GET /echo HTTP/1.1\r\nHost: []\r\n\r\n", "400"},
+        {"Host: something behind a bracket", "GET /echo HTTP/1.1\r\nHost: [::1]a\r\n\r\n", "400"},
         {"Host: a list", "GET /echo HTTP/1.1\r\nHost: a,b\r\n\r\n", "400"},
         {"Host: IPv6 and a port", "GET /echo HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", "200"},
         {"Most is no Host", "GET /echo HTTP/1.1\r\nMost: a\r\n\r\n", "400"},
@@ -284,7 +314,8 @@ static http_options_t small_limits(void)
     return options;
 }
 
-#define FORTY "0123456789012345678901234567890123456789"
+#define BLANKS "                                        "
+#define FORTY  "0123456789012345678901234567890123456789"
 
 Test(http_parser, limits)
 {
@@ -295,12 +326,30 @@ Test(http_parser, limits)
         {"fields that fit", "GET /echo HTTP/1.0\r\nA: " FORTY "\r\nB: " FORTY "\r\n\r\n", "200"},
         {"a value too many", "GET /echo HTTP/1.0\r\nA: " FORTY FORTY FORTY "\r\n\r\n", "431"},
         {"a name too long", "GET /echo HTTP/1.0\r\n" FORTY FORTY FORTY ": x\r\n\r\n", "431"},
+        {"blanks before a value that fit", "GET /echo HTTP/1.0\r\nA:" BLANKS BLANKS "b\r\n\r\n",
+         "200"},
+        {"blanks before a value count", "GET /echo HTTP/1.0\r\nA:" BLANKS BLANKS BLANKS "b\r\n\r\n",
+         "431"},
+        {"even if no value ever comes", "GET /echo HTTP/1.0\r\nA:" BLANKS BLANKS BLANKS, "431"},
+        {"blanks behind a value count",
+         "GET /echo HTTP/1.0\r\nA: b" BLANKS BLANKS BLANKS "\r\n\r\n", "431"},
+        {"blanks of several fields count",
+         "GET /echo HTTP/1.0\r\nA:" BLANKS "\r\nB:" BLANKS "\r\nC:" BLANKS "c\r\n\r\n", "431"},
+        {"blanks of the next request count anew",
+         "GET /echo HTTP/1.1\r\nHost:" BLANKS BLANKS "a\r\n\r\n"
+         "GET /echo HTTP/1.1\r\nHost:" BLANKS BLANKS "a\r\n\r\n",
+         "200 200"},
+        {"a field that is malformed behind too many blanks",
+         "GET /echo HTTP/1.0\r\nA:" BLANKS BLANKS BLANKS "\x01\r\n\r\n", "431"},
         {"four fields", "GET /echo HTTP/1.0\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n\r\n", "200"},
         {"five", "GET /echo HTTP/1.0\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\n\r\n", "431"},
         {"a body that fits", POST_WITH("Content-Length: 10\r\n") "0123456789", "200"},
         {"a body of one more: not read", POST_WITH("Content-Length: 11\r\n"), "413"},
         {"chunks that fit", CHUNKED "5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n", "200"},
         {"chunks of one more", CHUNKED "5\r\n01234\r\n6\r\n567890\r\n0\r\n\r\n", "413"},
+        {"a chunk too large: not read", CHUNKED "b\r\n", "413"},
+        {"a second one: not read", CHUNKED "5\r\n01234\r\n6\r\n", "413"},
+        {"a chunk far too large", CHUNKED "ffffffffffffffff\r\n", "413"},
         {"an extension too long", CHUNKED "1;" FORTY FORTY FORTY "\r\nx\r\n0\r\n\r\n", "431"},
         {"extensions too long, together",
          CHUNKED "1;" FORTY "\r\nx\r\n1;" FORTY "\r\nx\r\n1;" FORTY "\r\nx\r\n0\r\n\r\n", "431"},
@@ -503,4 +552,28 @@ Test(http_parser, methods_have_names_and_back)
     }
     cr_expect(http_method_name((http_method_t)5) == NULL, "5 is CONNECT, which is not served");
     cr_expect(strchr(http_parser_version(), '.') != NULL, "seen \"%s\"", http_parser_version());
+}
+
+static void lenient_flags(fixture_t *f, void *arg)
+{
+    *(unsigned *)arg = f->server->conns == NULL ? ~0u : f->server->conns->parser.lenient_flags;
+}
+
+/* llhttp is as strict as it can be: on every connection, before and after a request. */
+Test(http_parser, no_lenient_flag_is_set)
+{
+    fixture_t *f = fixture_start(NULL);
+    unsigned   flags = ~0u;
+    client_t   c;
+
+    client_connect(&c, f->port);
+    for (int i = 0; i < 3; i++) {
+        answer_t a = client_get(&c, "/echo");
+
+        answer_free(&a);
+        fixture_call(f, lenient_flags, &flags);
+        cr_expect(flags == 0, "after %d requests: flags %#x", i + 1, flags);
+    }
+    client_close(&c);
+    fixture_stop(f);
 }

@@ -470,3 +470,33 @@ Test(http_stream, one_that_does_not_end_is_cut_off_by_the_drain)
     client_close(&c);
     fixture_stop(f);
 }
+
+/* on_finished: the content's bytes, without what frames them. */
+Test(http_stream, its_end_is_told_with_its_content)
+{
+    client_t   c;
+    stream_t   s;
+    fixture_t *f = start_parked(NULL, &c, GET("/park/a") GET("/park/b"), 2);
+
+    stream_begin(f, &s, "a");
+    cr_expect(stream_write(f, &s, "hello") == 0 && stream_write(f, &s, ", world") == 0);
+    stream_end(f, &s);
+    expect_answer(&c, "hello, world");
+    fixture_wait_ended(f, 1);
+    stream_begin(f, &s, "b");
+    cr_expect(stream_write(f, &s, "bye") == 0);
+    fixture_go_round(f);
+    client_reset(&c);
+    fixture_wait_ended(f, 2);
+    stream_end(f, &s);
+    for (unsigned i = 0; i < 2; i++) {
+        static const uint64_t bytes[] = {12, 3};
+        fixture_end_t         seen = fixture_end(f, i);
+
+        cr_expect(seen.end == (i == 0 ? HTTP_END_ANSWERED : HTTP_END_ABANDONED) &&
+                      seen.status == 200 && seen.bytes == bytes[i],
+                  "end %u: %d, status %d, %ju bytes", i, (int)seen.end, seen.status,
+                  (uintmax_t)seen.bytes);
+    }
+    fixture_stop(f);
+}

@@ -155,6 +155,8 @@ Test(lab_options, have_the_promised_defaults)
     cr_expect_str_eq(options.app, "sync_app:app");
     cr_expect_str_eq(options.pin, "");
     cr_expect(!options.debug && options.bench_seconds == 0 && options.log_level == LOG_INFO);
+    cr_expect(!options.access_log && options.access_log_format == ACCESS_LOG_COMMON &&
+              !options.metrics);
 }
 
 Test(lab_options, numbers_reach_both_ends_of_their_range)
@@ -285,6 +287,35 @@ Test(lab_options, bench_takes_seconds_or_none)
     parse_bad(&plain, "--bench=", "--bench:  is no whole number of seconds");
 }
 
+Test(lab_options, an_access_log_goes_to_a_file_or_to_standard_output)
+{
+    lab_options_t options = parse_good(&plain, "--access-log --debug");
+
+    cr_expect(options.access_log && options.access_log_file[0] == '\0');
+    options = parse_good(&plain, "--access-log=/tmp/log --access-log-format=json --metrics");
+    cr_expect(options.access_log && options.access_log_format == ACCESS_LOG_JSON &&
+              options.metrics);
+    cr_expect_str_eq(options.access_log_file, "/tmp/log");
+    cr_expect(!parse_good(&plain, "--access-log-format=common").access_log);
+    parse_bad(&plain, "--access-log=", "--access-log: empty");
+    parse_bad(&plain, "--access-log-format=JSON",
+              "--access-log-format: JSON is none of common, json");
+    parse_bad(&plain, "--metrics=1", "--metrics");
+}
+
+Test(lab_options, know_which_hosts_only_this_machine_can_reach)
+{
+    static const char *const loopback[] = {"127.0.0.1", "127.1.2.3", "::1", "0:0:0:0:0:0:0:1",
+                                           "::ffff:127.0.0.1"};
+    static const char *const open[] = {"0.0.0.0",     "::",  "192.0.2.1",       "128.0.0.1",
+                                       "2001:db8::1", "::2", "::ffff:192.0.2.1"};
+
+    for (size_t i = 0; i < sizeof loopback / sizeof loopback[0]; i++)
+        cr_expect(options_host_is_loopback(loopback[i]), "%s", loopback[i]);
+    for (size_t i = 0; i < sizeof open / sizeof open[0]; i++)
+        cr_expect(!options_host_is_loopback(open[i]), "%s", open[i]);
+}
+
 Test(lab_options, workers_are_only_where_there_is_a_pool)
 {
     uv_cpu_info_t *cpus;
@@ -338,7 +369,14 @@ Test(lab_options, only_the_first_complaint_is_made)
 
 Test(lab_options, help_lists_every_option_with_its_default)
 {
-    static const char *const flags[] = {"--debug", "--bench", "--pin", "--version", "--help"};
+    static const char *const flags[] = {"--debug",
+                                        "--bench",
+                                        "--pin",
+                                        "--version",
+                                        "--help",
+                                        "--access-log[=FILE]",
+                                        "--access-log-format=FORMAT",
+                                        "--metrics"};
     parsed_t                 parsed = parse(&plain, "--help");
     char                     part[100];
 

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Where the time goes: each lab takes its requests apart while wrk loads it; `make breakdown`.
+
+Every block is a lab's own `--bench --stats`, with 100 connections, server and wrk where the system
+puts them. Of each lab the block with the median latency is shown, since the gaps of one run add up
+and medians of gaps don't. With several interpreters each lab runs on each of them.
+"""
+
+from driver import catalogue, reports, results, session, tables, taken_apart
+from driver.blocks import Configuration
+from driver.reports import LABS
+
+DEFAULT_ROUNDS, DEFAULT_SECONDS = results.ENOUGH["breakdown"]
+
+
+def options():
+    parser = session.parser(__doc__, DEFAULT_ROUNDS, DEFAULT_SECONDS, several_pythons=True)
+    parsed = parser.parse_args()
+    parsed.rounds = parsed.rounds or DEFAULT_ROUNDS
+    parsed.seconds = parsed.seconds or DEFAULT_SECONDS
+    return parsed
+
+
+def show(data):
+    first = taken_apart.names(data)[0]
+    for lab in LABS:
+        print(f"\n{tables.text(*taken_apart.gaps(data, lab, first))}")
+    session.print_wrapped("", taken_apart.GAPS_LEGEND)
+    for table in (taken_apart.categories, taken_apart.demand, taken_apart.summary):
+        print(f"\n{tables.text(*table(data))}")
+    print()
+    session.print_wrapped(reports.disturbance(data), reports.caption(data))
+
+
+def main():
+    parsed = options()
+    found = session.check_pythons(parsed.python)
+    specs = {}
+    for python in found:
+        specs |= catalogue.labs_on(python)
+    planned = [Configuration(lab, "unpinned", python=python.name) for lab in LABS
+               for python in found]
+    run = session.new_run("breakdown", specs, planned, parsed, start=taken_apart.Lab,
+                          measure_block=taken_apart.one_block)
+    store_as = results.name_for("breakdown", parsed.rounds, parsed.seconds)
+    data, status = session.conduct(run, "breakdown", store_as, results.environment_of(found), show)
+    return status or (0 if not data["blocks"] or taken_apart.adds_up(data) else 1)
+
+
+if __name__ == "__main__":
+    session.run_script(main)

@@ -1,0 +1,220 @@
+"""Labs that take their requests apart (`--bench --stats`): runs them, and makes the tables."""
+
+import json
+import os
+import subprocess
+import tempfile
+
+from . import procfs, stats
+from .blocks import Configuration
+from .reports import LABS, figures_of
+from .servers import ServerError
+from .tables import number, thousands
+
+SUM_LIMIT = 0.02  # the sum of the gaps may differ by so much from the end-to-end time
+UNATTRIBUTED_LIMIT = 0.10
+EXTRA_SECONDS = 60  # on top of a block's own time; then the lab hangs
+
+STATES = {
+    "running_us": "running",
+    "gil_wait_us": "GIL",
+    "core_wait_us": "core",
+    "queue_us": "in line",
+    "suspended_us": "suspended",
+    "unattributed_us": "unattributed",
+}
+
+
+# ---- Measuring -----------------------------------------------------------------------------------
+
+
+class Lab:
+    """Stands where other runs have a running server: here each block starts its own."""
+
+    def __init__(self, spec, _cpus):
+        self.spec = spec
+
+    def stop(self):
+        """Nothing is left running between blocks."""
+
+
+def one_block(lab, seconds, _pipelined, _wrk_cpus):
+    """Let a lab load itself. Returns wrk's figures and the lab's report."""
+    others = procfs.OtherLoad()
+    with tempfile.TemporaryDirectory(prefix="looplab-") as folder:
+        file = os.path.join(folder, "stats.json")
+        command = [*lab.spec.command, f"--bench={seconds}", f"--stats={file}"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True,
+                                  timeout=seconds + EXTRA_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise ServerError(f"{lab.spec.name} hangs with --bench={seconds}") from None
+        except OSError as error:
+            raise ServerError(f"{lab.spec.name} can't be started: {error}") from None
+        report = _load(file)
+    if done.returncode != 0 or not report or not report.get("bench"):
+        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-10:])
+        raise ServerError(f"{lab.spec.name} --bench --stats failed:\n{said}")
+    if lab.spec.free_threaded and report["gil"]:
+        raise ServerError(f"{lab.spec.name}: a module turned the GIL on: {report['python']}")
+    bench = report["bench"]
+    return {
+        **{field: bench[field] for field in ("rps", "mean_us", "p50_us", "p99_us")},
+        "cpu_us": report["cpu_us_per_request"],
+        "others_share": others.share(os.getpid()),
+        "report": report,
+    }
+
+
+def _load(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return None
+
+
+# ---- What was found ------------------------------------------------------------------------------
+
+
+def names(data):
+    """The interpreters, in the order in which they were asked for."""
+    return list(data["environment"]["pythons"])
+
+
+def reports_of(data, lab, python):
+    """The lab's report of each complete round."""
+    return figures_of(data).values(Configuration(lab, "unpinned", python=python).key, "report")
+
+
+def shown(data, lab, python):
+    """The one that stands for all: that of the median latency."""
+    found = sorted(reports_of(data, lab, python), key=lambda r: r["end_to_end_us"]["mean"])
+    return found[(len(found) - 1) // 2]
+
+
+def _sum_error(report):
+    return report["gaps_sum_us"] / report["end_to_end_us"]["mean"] - 1
+
+
+def adds_up(data):
+    """Do the sums of all labs, and what they leave unattributed, stay within the limits?"""
+    return all(
+        abs(stats.median([_sum_error(r) for r in found])) <= SUM_LIMIT
+        and stats.median([r["unattributed_share"] for r in found]) < UNATTRIBUTED_LIMIT
+        for lab in LABS for python in names(data)
+        for found in [reports_of(data, lab, python)]
+    )
+
+
+# ---- Tables --------------------------------------------------------------------------------------
+
+
+def gaps(data, lab, python):
+    """From hop to hop; the right half is of the sampled requests."""
+    report = shown(data, lab, python)
+    headers = [f"{lab}, µs", "median", "p99", "mean", "share", *STATES.values()]
+    rows = [
+        [f"{gap['from']} → {gap['to']}", *(number(gap[f]) for f in ("p50_us", "p99_us", "mean_us")),
+         f"{gap['share']:.1%}", *(_state(gap, state) for state in STATES)]
+        for gap in report["hops"]
+    ]
+    whole = report["end_to_end_us"]
+    rows.append(["sum of the gaps", "", "", number(report["gaps_sum_us"]),
+                 f"{1 + _sum_error(report):.1%}",
+                 *(_state_sum(report, state) for state in STATES)])
+    rows.append(["end to end, by its own clock", number(whole["p50"]), number(whole["p99"]),
+                 number(whole["mean"]), "100 %", *[""] * len(STATES)])
+    outside = report["bench"]["kernel_and_client_us"]
+    rows.append(["kernel + client", "", "", "-" if outside is None else number(outside),
+                 *[""] * (1 + len(STATES))])
+    return headers, rows
+
+
+def _state(gap, state):
+    return "-" if gap[state] is None else number(gap[state])
+
+
+def _state_sum(report, state):
+    known = [gap[state] for gap in report["hops"] if gap[state] is not None]
+    return number(sum(known)) if known else "-"
+
+
+GAPS_LEGEND = (
+    "Median, p99, mean, share: of all requests. What follows: means of the sampled ones, by what "
+    "the thread that took the request did during the gap. Running: this request's work. GIL: "
+    "attaching, or blocked while attached (an upper bound). Core: woken and not running yet, or "
+    "preempted. In line: serving other requests. Kernel + client: wrk's mean latency beyond the "
+    "server's."
+)
+
+
+def categories(data):
+    """The report's four overheads, beside what was measured."""
+    first = names(data)[0]
+    one, pool = (shown(data, lab, first) for lab in ("lab1", "lab2"))
+    headers = [f"ms, Python {data['environment']['pythons'][first]['version']}", "lab1", "lab2",
+               "lab2 - lab1", "of lab2's in line", "the report"]
+    rows = []
+    for mine, other in zip(one["categories"], pool["categories"]):
+        reported = other["reported_ms"]
+        rows.append([other["name"], *(_ms(us) for us in (
+            mine["mean_us"], other["mean_us"], other["mean_us"] - mine["mean_us"],
+            other["queue_us"])), "" if reported is None else f"{reported:g}"])
+    ends = [r["end_to_end_us"]["mean"] for r in (one, pool)]
+    rows.append(["end to end", *map(_ms, (*ends, ends[1] - ends[0])), "",
+                 "60"])
+    return headers, rows
+
+
+def _ms(us):
+    return "-" if us is None else f"{us / 1000:.3f}"
+
+
+def demand(data):
+    """What a request takes of each thread, and how busy that makes it."""
+    first = names(data)[0]
+    rows = []
+    for lab in LABS:
+        report = shown(data, lab, first)
+        for thread in _merged(report["threads"]):
+            rows.append([lab if not rows or rows[-1][0] != lab and thread[0] == "http" else "",
+                         *thread])
+        rows.append(["", f"in flight: {report['bench']['rps']:,.0f}/s × "
+                         f"{report['bench']['mean_us'] / 1000:.2f} ms",
+                     f"{report['bench']['in_flight']:.0f}", ""])
+    return ["lab", "thread", "CPU µs/request", "busy"], rows
+
+
+def _merged(threads):
+    """lab2's workers as one row: what they take together, how busy each is on average."""
+    workers = [t for t in threads if t["name"].startswith("worker")]
+    rows = [[t["name"], number(t["cpu_us_per_request"]), f"{t['utilisation']:.0%}"]
+            for t in threads if t not in workers]
+    if workers:
+        rows.append([f"{len(workers)} workers, together; each",
+                     number(sum(t["cpu_us_per_request"] for t in workers)),
+                     f"{sum(t['utilisation'] for t in workers) / len(workers):.0%}"])
+    return rows
+
+
+def summary(data):
+    """Does it add up, on each interpreter?"""
+    headers = ["lab", "Python", "requests/s", "server's mean µs", "of it waiting for the GIL",
+               "for a core", "in line", "sum / end to end", "unattributed", "so?"]
+    rows = []
+    for lab in LABS:
+        for python in names(data):
+            found = reports_of(data, lab, python)
+            report = shown(data, lab, python)
+            error = stats.median([_sum_error(r) for r in found])
+            share = stats.median([r["unattributed_share"] for r in found])
+            good = abs(error) <= SUM_LIMIT and share < UNATTRIBUTED_LIMIT
+            rows.append([
+                lab if python == names(data)[0] else "", python,
+                thousands(report["bench"]["rps"]), number(report["end_to_end_us"]["mean"]),
+                *(_state_sum(report, state) for state in ("gil_wait_us", "core_wait_us",
+                                                          "queue_us")),
+                f"{1 + error:.3f}", f"{share:.1%}", "PASS" if good else "FAIL",
+            ])
+    return headers, rows

@@ -1,0 +1,210 @@
+/* All of it runs on the HTTP thread. */
+#include "common/lab/metrics.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { STATUSES = 600 }; /* 0: no answer was begun */
+
+/* Upper bounds of the histogram's buckets; the last one is infinity. */
+static const struct {
+    uint64_t    ns;
+    const char *le;
+} bounds[] = {
+    {50000, "5e-05"},       {100000, "0.0001"},   {250000, "0.00025"}, {500000, "0.0005"},
+    {1000000, "0.001"},     {2500000, "0.0025"},  {5000000, "0.005"},  {10000000, "0.01"},
+    {25000000, "0.025"},    {50000000, "0.05"},   {100000000, "0.1"},  {250000000, "0.25"},
+    {500000000, "0.5"},     {1000000000, "1"},    {2500000000, "2.5"}, {5000000000, "5"},
+    {10000000000ULL, "10"}, {UINT64_MAX, "+Inf"},
+};
+
+enum { BUCKETS = sizeof bounds / sizeof bounds[0] };
+
+struct metrics {
+    metrics_sources_t sources;
+    uint64_t          requests[HTTP_ENDS][STATUSES];
+    uint64_t          bytes; /* of answers' content */
+
+    /* How long answered requests took; not cumulative yet. */
+    uint64_t buckets[BUCKETS];
+    uint64_t total_ns;
+};
+
+static void on_metrics(void *arg, http_request_t *req);
+
+/* ---- Counting -------------------------------------------------------------------------------- */
+
+void metrics_add(metrics_t *self, const http_outcome_t *outcome)
+{
+    size_t bucket = 0;
+
+    self->requests[outcome->end][outcome->status % STATUSES]++;
+    if (outcome->end != HTTP_END_ANSWERED)
+        return;
+    self->bytes += outcome->bytes;
+    self->total_ns += outcome->duration_ns;
+    while (outcome->duration_ns > bounds[bucket].ns)
+        bucket++;
+    self->buckets[bucket]++;
+}
+
+/* ---- The text -------------------------------------------------------------------------------- */
+
+/* A text that grows; `failed`: there was no memory for all of it. */
+typedef struct {
+    char  *data;
+    size_t len, cap;
+    bool   failed;
+} text_t;
+
+__attribute__((format(printf, 2, 3))) static void put(text_t *text, const char *format, ...)
+{
+    va_list args;
+    char    line[512];
+    size_t  len, cap = text->cap == 0 ? 8192 : 2 * text->cap;
+    char   *grown;
+
+    va_start(args, format);
+    len = (size_t)vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (len >= sizeof line)
+        len = sizeof line - 1;
+    if (text->cap - text->len < len) {
+        grown = realloc(text->data, cap);
+        text->failed |= grown == NULL;
+        if (grown == NULL)
+            return;
+        text->data = grown;
+        text->cap = cap;
+    }
+    memcpy(text->data + text->len, line, len);
+    text->len += len;
+}
+
+static void put_family(text_t *text, const char *name, const char *type, const char *help)
+{
+    put(text, "# HELP looplab_%s %s\n# TYPE looplab_%s %s\n", name, help, name, type);
+}
+
+/* A family of one figure. */
+static void put_one(text_t *text, const char *name, const char *type, uint64_t value,
+                    const char *help)
+{
+    put_family(text, name, type, help);
+    put(text, "looplab_%s %llu\n", name, (unsigned long long)value);
+}
+
+static void put_requests(text_t *text, const metrics_t *self)
+{
+    static const char *const ends[] = {"answered", "abandoned", "cut_off"};
+
+    put_family(text, "requests_total", "counter",
+               "Requests that have ended, by the status of the answer (0: none was begun) and how: "
+               "answered, abandoned by the client, cut off by the drain time-out.");
+    for (int end = 0; end < HTTP_ENDS; end++)
+        for (int status = 0; status < STATUSES; status++)
+            if (self->requests[end][status] > 0)
+                put(text, "looplab_requests_total{code=\"%d\",end=\"%s\"} %llu\n", status,
+                    ends[end], (unsigned long long)self->requests[end][status]);
+}
+
+static void put_durations(text_t *text, const metrics_t *self)
+{
+    static const char name[] = "request_duration_seconds";
+    uint64_t          sum = 0;
+
+    put_family(text, name, "histogram",
+               "From a request's last byte until the kernel had its whole answer.");
+    for (size_t i = 0; i < BUCKETS; i++) {
+        sum += self->buckets[i];
+        put(text, "looplab_%s_bucket{le=\"%s\"} %llu\n", name, bounds[i].le,
+            (unsigned long long)sum);
+    }
+    put(text, "looplab_%s_sum %.9f\nlooplab_%s_count %llu\n", name, (double)self->total_ns / 1e9,
+        name, (unsigned long long)sum);
+}
+
+static void put_server(text_t *text, const metrics_sources_t *from)
+{
+    const http_stats_t *stats = http_server_stats(from->server);
+
+    put_one(text, "connections_accepted_total", "counter", stats->connections,
+            "Connections accepted.");
+    put_one(text, "connections_open", "gauge", http_server_connections(from->server),
+            "Connections open now.");
+    put_one(text, "requests_parsed_total", "counter", stats->parsed,
+            "Requests read, malformed ones included; those that haven't ended yet too.");
+    put_one(text, "requests_in_flight", "gauge", http_server_in_flight(from->server),
+            "Requests that a handler works on now, this one included.");
+    put_one(text, "completions_queued", "gauge", completions_queued(from->completions),
+            "Answers on their way from a loop's thread to the HTTP thread.");
+    put_one(text, "handler_errors_total", "counter", bridge_handler_errors(from->bridge),
+            "Handlers that raised, or returned what is no answer.");
+    if (from->access_log != NULL)
+        put_one(text, "access_log_lines_lost_total", "counter", access_log_lost(from->access_log),
+                "Lines of the access log that could not be written.");
+}
+
+static void put_process(text_t *text, const metrics_sources_t *from)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    put_family(text, "info", "gauge", "What runs here; always 1.");
+    put(text, "looplab_info{lab=\"%s\",python=\"%s\",gil=\"%s\"} 1\n", from->info->name,
+        bridge_python_version(), bridge_gil_enabled(from->bridge) ? "yes" : "no");
+    put_family(text, "cpu_seconds_total", "counter",
+               "CPU time of the process, its start included.");
+    put(text, "looplab_cpu_seconds_total %.6f\n",
+        (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+}
+
+static void on_metrics(void *arg, http_request_t *req)
+{
+    metrics_t       *self = arg;
+    text_t           text = {0};
+    http_response_t *resp = NULL;
+
+    put_process(&text, &self->sources);
+    put_server(&text, &self->sources);
+    put_requests(&text, self);
+    put_one(&text, "response_bytes_total", "counter", self->bytes,
+            "Bytes of content in answers, without heads.");
+    put_durations(&text, self);
+    if (!text.failed)
+        resp =
+            http_response_new(200, "text/plain; version=0.0.4; charset=utf-8", text.data, text.len);
+    free(text.data);
+    http_respond_transfer(req, resp);
+}
+
+/* ---- Start and end --------------------------------------------------------------------------- */
+
+int metrics_open(metrics_t **out, http_router_t *router)
+{
+    metrics_t *self = calloc(1, sizeof *self);
+    int        err = UV_ENOMEM;
+
+    if (self != NULL)
+        err = http_router_add(router, HTTP_METHOD_GET, "/metrics", on_metrics, self);
+    if (err != 0) {
+        free(self);
+        return err;
+    }
+    *out = self;
+    return 0;
+}
+
+void metrics_set_sources(metrics_t *self, const metrics_sources_t *sources)
+{
+    self->sources = *sources;
+}
+
+void metrics_close(metrics_t *self)
+{
+    free(self);
+}

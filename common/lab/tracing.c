@@ -1,0 +1,72 @@
+/* Opens the trace with the HTTP thread's lane; at the end the report goes where it was asked for. */
+#include "common/lab/tracing.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int cannot_write(const tracing_t *self, const char *path, int err)
+{
+    fprintf(stderr, "%s: --stats: cannot write %s: %s\n", self->info->name, path, strerror(err));
+    return -1;
+}
+
+int tracing_open(tracing_t *self, const lab_options_t *options, const lab_info_t *info)
+{
+    trace_options_t trace = {.with_workers = info->options & LAB_HAS_WORKERS};
+    int             err;
+
+    *self = (tracing_t){.info = info, .options = options};
+    if (!options->stats && options->trace_file[0] == '\0')
+        return 0;
+    if (options->stats_file[0] != '\0') {
+        self->stats = fopen(options->stats_file, "w");
+        if (self->stats == NULL)
+            return cannot_write(self, options->stats_file, errno);
+    }
+    if (options->trace_file[0] != '\0')
+        trace.file = options->trace_file;
+    err = trace_open(&self->trace, &trace);
+    if (err != 0) {
+        fprintf(stderr, "%s: cannot trace: %s\n", info->name, strerror(-err));
+        return -1;
+    }
+    self->lane = trace_lane_open(self->trace, "http");
+    return 0;
+}
+
+/* returns 0 or errno, of all that was ever written to it; what a full disk kept out shows here */
+static int close_stats(tracing_t *self)
+{
+    FILE *file = self->stats;
+    int   err = ferror(file) ? EIO : 0;
+
+    self->stats = NULL;
+    errno = 0;
+    return fclose(file) == 0 ? err : errno;
+}
+
+int tracing_report(tracing_t *self, const trace_run_t *run)
+{
+    int err;
+
+    if (!self->options->stats)
+        return 0;
+    if (self->stats == NULL) {
+        err = -trace_report_text(self->trace, run, stdout);
+        if (err == 0 && fflush(stdout) != 0)
+            err = errno;
+        return err == 0 ? 0 : cannot_write(self, "to standard output", err);
+    }
+    err = -trace_report_json(self->trace, run, self->stats);
+    if (err == 0)
+        err = close_stats(self);
+    return err == 0 ? 0 : cannot_write(self, self->options->stats_file, err);
+}
+
+void tracing_close(tracing_t *self)
+{
+    if (self->stats != NULL)
+        fclose(self->stats);
+    trace_lane_close(self->lane);
+    trace_close(self->trace);
+}

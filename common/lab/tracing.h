@@ -1,0 +1,34 @@
+/*
+ * --stats and --trace: opens common/trace for a lab's program, and writes at the end what it has
+ * gathered. HTTP thread, like all of lab_main.c.
+ */
+#ifndef LOOPLAB_TRACING_H
+#define LOOPLAB_TRACING_H
+
+#include <stdio.h>
+
+#include "common/lab/options.h"
+#include "common/trace/trace.h"
+
+typedef struct {
+    const lab_info_t    *info;    /* borrowed */
+    const lab_options_t *options; /* borrowed */
+    trace_t             *trace;   /* owned; NULL: neither option was given */
+    trace_lane_t        *lane;    /* owned: the HTTP thread's */
+    FILE                *stats; /* owned; NULL: --stats goes to standard output, or wasn't given */
+} tracing_t;
+
+/*
+ * Before Python starts. A --stats file that can't be written is an error now, not after an hour; a
+ * --trace file that can't be is said, and the lab runs without.
+ * returns 0, or -1 (said on stderr)
+ */
+int tracing_open(tracing_t *self, const lab_options_t *options, const lab_info_t *info);
+
+/* Every request is answered, every other thread joined. returns 0, or -1 (said on stderr) */
+int tracing_report(tracing_t *self, const trace_run_t *run);
+
+/* Writes the --trace file. No request is left, nor anything that holds one. Zeroed is allowed */
+void tracing_close(tracing_t *self);
+
+#endif

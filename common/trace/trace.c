@@ -1,0 +1,234 @@
+/*
+ * The trace: records from a pool, gaps counted as their requests end. All of it on the HTTP thread,
+ * but for trace_drop(), whose caller may be whoever had the request last.
+ *
+ * Memory is bounded: records by the requests in flight at a time, everything else from the start
+ * or the first time that a gap occurs (a lab has a dozen different ones).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/trace/internal.h"
+
+const char *trace_hop_name(trace_hop_t hop, bool with_workers)
+{
+    static const char *const names[TRACE_HOPS][2] = {
+        [TRACE_PARSED] = {"parsed", "parsed"},
+        [TRACE_ATTACHED] = {"attached", "attached"},
+        [TRACE_SCHEDULED] = {"scheduled", "scheduled_main"},
+        [TRACE_WOKEN] = {"woken", "woken_main"},
+        [TRACE_SCHEDULED_WORKER] = {"scheduled_worker", "scheduled_worker"},
+        [TRACE_WOKEN_WORKER] = {"woken_worker", "woken_worker"},
+        [TRACE_STARTED] = {"started", "started"},
+        [TRACE_FINISHED] = {"finished", "finished"},
+        [TRACE_CONVERTED_WORKER] = {"converted_worker", "converted_worker"},
+        [TRACE_CONVERTED] = {"converted", "converted_main"},
+        [TRACE_POSTED] = {"posted", "posted"},
+        [TRACE_RECEIVED] = {"received", "received"},
+        [TRACE_WRITTEN] = {"written", "written"},
+    };
+
+    return names[hop][with_workers];
+}
+
+/* What the clocks cost here: every mark's, and a sampled one's. */
+static void measure_cost(trace_t *self)
+{
+    enum { ROUNDS = 200 };
+    thread_clock_t clock;
+    thread_times_t times;
+    uint64_t       start, middle, end;
+
+    thread_clock_open(&clock);
+    start = trace_clock_ns();
+    for (int i = 0; i < ROUNDS; i++)
+        (void)trace_clock_ns();
+    middle = trace_clock_ns();
+    for (int i = 0; i < ROUNDS; i++)
+        thread_clock_read(&clock, &times);
+    end = trace_clock_ns();
+    self->mark_cost_ns = (double)(middle - start) / ROUNDS;
+    self->sample_cost_ns = (double)(end - middle) / ROUNDS;
+    self->no_delay = !clock.has_delay;
+    thread_clock_close(&clock);
+}
+
+int trace_open(trace_t **out, const trace_options_t *options)
+{
+    trace_t *self = calloc(1, sizeof *self);
+    int      err;
+
+    if (self == NULL)
+        return -ENOMEM;
+    err = pthread_mutex_init(&self->lock, NULL);
+    if (err != 0) {
+        free(self);
+        return -err;
+    }
+    self->sample_every = options->sample_every != 0 ? options->sample_every
+                         : options->with_workers    ? SAMPLE_EVERY_WITH_WORKERS
+                                                    : SAMPLE_EVERY;
+    self->with_workers = options->with_workers;
+    if (options->file != NULL)
+        self->file = trace_file_open(options->file);
+    self->lane_history = self->file == NULL ? LANE_HISTORY : LANE_HISTORY_FOR_FILE;
+    self->opened_ns = trace_clock_ns();
+    measure_cost(self);
+    *out = self;
+    return 0;
+}
+
+static void free_lanes(trace_t *self)
+{
+    trace_lane_t *next;
+
+    for (trace_lane_t *lane = self->lanes; lane != NULL; lane = next) {
+        next = lane->next;
+        free(lane->history);
+        free(lane);
+    }
+}
+
+void trace_close(trace_t *self)
+{
+    record_slab_t *next;
+
+    if (self == NULL)
+        return;
+    if (self->file != NULL)
+        trace_file_close(self->file, self);
+    free_lanes(self);
+    for (record_slab_t *slab = self->slabs; slab != NULL; slab = next) {
+        next = slab->next;
+        free(slab);
+    }
+    for (int from = 0; from < TRACE_HOPS; from++)
+        for (int to = 0; to < TRACE_HOPS; to++)
+            free(self->gaps[from][to]);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+}
+
+/* ---- Records --------------------------------------------------------------------------------- */
+
+/* The pool is empty: what other threads have dropped goes back into it, else a new slab. */
+static void refill(trace_t *self)
+{
+    record_slab_t *slab;
+
+    pthread_mutex_lock(&self->lock);
+    self->free_records = self->dropped_records;
+    self->dropped_records = NULL;
+    pthread_mutex_unlock(&self->lock);
+    if (self->free_records != NULL)
+        return;
+    slab = calloc(1, sizeof *slab);
+    if (slab == NULL)
+        return;
+    slab->next = self->slabs;
+    self->slabs = slab;
+    for (int i = 0; i < RECORDS_A_SLAB; i++) {
+        slab->records[i].next = self->free_records;
+        self->free_records = &slab->records[i];
+    }
+}
+
+trace_record_t *trace_begin(trace_t *self)
+{
+    trace_record_t *record;
+
+    if (self->free_records == NULL)
+        refill(self);
+    record = self->free_records;
+    if (record == NULL)
+        return NULL;
+    self->free_records = record->next;
+    if (self->first_ns == 0) {
+        self->first_ns = trace_clock_ns();
+        lanes_start_counting(self);
+    }
+    memset(record->at_ns, 0, sizeof record->at_ns);
+    record->id = self->last_id == (uint32_t)LANE_LAST_ID ? 1 : self->last_id + 1;
+    self->last_id = record->id;
+    if (self->until_sample == 0)
+        self->until_sample = self->sample_every;
+    record->sampled = --self->until_sample == 0;
+    return record;
+}
+
+void trace_drop(trace_t *self, trace_record_t *record)
+{
+    pthread_mutex_lock(&self->lock);
+    record->next = self->dropped_records;
+    self->dropped_records = record;
+    self->dropped++;
+    pthread_mutex_unlock(&self->lock);
+}
+
+/* ---- Counting -------------------------------------------------------------------------------- */
+
+/* Threads share one monotonic clock, so this isn't negative; if it were, the sums would tell. */
+uint64_t record_gap_ns(const trace_record_t *record, int from, int to)
+{
+    uint64_t from_ns = record->at_ns[from] + (record->sampled ? record->own_ns[from] : 0);
+
+    return record->at_ns[to] > from_ns ? record->at_ns[to] - from_ns : 0;
+}
+
+static void add_split(trace_gap_t *gap, const trace_record_t *record, int from, int to)
+{
+    const trace_split_t *split = &record->split[to];
+
+    gap->sampled++;
+    gap->sampled_ns += record_gap_ns(record, from, to);
+    gap->sampled_cross += record->lane[to] != record->lane[from];
+    gap->split.running += split->running;
+    gap->split.gil += split->gil;
+    gap->split.core += split->core;
+    gap->split.queue += split->queue;
+    gap->split.suspended += split->suspended;
+}
+
+static void count_gap(trace_t *self, const trace_record_t *record, int from, int to)
+{
+    trace_gap_t *gap = self->gaps[from][to];
+
+    if (gap == NULL) {
+        gap = self->gaps[from][to] = calloc(1, sizeof *gap);
+        if (gap == NULL) {
+            self->lost_gaps++;
+            return;
+        }
+    }
+    histogram_add(&gap->all, record_gap_ns(record, from, to));
+    if (record->sampled) {
+        add_split(gap, record, from, to);
+        self->sampled_gaps_ns += record_gap_ns(record, from, to);
+        self->sampled_own_ns += record->own_ns[from];
+    }
+}
+
+void trace_finish(trace_t *self, trace_record_t *record, uint64_t end_to_end_ns)
+{
+    int from = -1;
+
+    for (int to = 0; to < TRACE_HOPS; to++) {
+        if (record->at_ns[to] == 0)
+            continue;
+        if (from >= 0)
+            count_gap(self, record, from, to);
+        from = to;
+    }
+    histogram_add(&self->end_to_end, end_to_end_ns);
+    if (from >= 0 && record->at_ns[from] > self->last_ns)
+        self->last_ns = record->at_ns[from];
+    if (record->sampled) {
+        self->sampled++;
+        self->sampled_end_to_end_ns += end_to_end_ns;
+    }
+    if (self->file != NULL)
+        trace_file_keep(self->file, record);
+    record->next = self->free_records;
+    self->free_records = record;
+}
