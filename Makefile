@@ -517,8 +517,7 @@ ladder: measured $(RUNGS:%=$(BIN)/%) $(BIN)/pingpong ## one layer at a time: wha
 	$(Q)$(PYTHON) bench/ladder.py --bin-dir $(BIN) \
 	    $(if $(call on,$(QUICK)),--rounds 1 --seconds 1) $(ARGS)
 
-ladder-offline: measured $(OFFLINE:%=$(BIN)/%) ## the rungs without sockets: µs and instructions per request
-	@$(if $(call on,$(DEPS)),tools/deps.sh --dev)
+ladder-offline: measured $(OFFLINE:%=$(BIN)/%) ## the same without sockets: CPU time, instructions
 	$(Q)$(PYTHON) bench/ladder_offline.py --bin-dir $(BIN) $(ARGS)
 
 tracing: measured ## what --stats costs, and whether its breakdown adds up

@@ -33,9 +33,11 @@ COMMANDS = {
     "peers": "make bench-peers",
     "interpreters": "make interpreters",
     "ladder": "make ladder",
+    "ladder-offline": "make ladder-offline",
     "breakdown": "make breakdown",
     "workloads": "make workloads",
 }
+CAPTIONS = {"ladder-offline": ladder_report.offline_caption}  # the others': reports.caption
 
 
 class DocumentError(Exception):
@@ -100,6 +102,14 @@ def ladder(data):
     )
 
 
+def ladder_offline(data):
+    return paragraphs(
+        tables.markdown(*ladder_report.offline(data)),
+        ladder_report.OFFLINE_LEGEND,
+        ladder_report.links_without_rise(data),
+    )
+
+
 def breakdown_of(lab):
     """The gaps of one lab, on the first interpreter of the run."""
 
@@ -128,6 +138,7 @@ TABLES = {
     "interpreters-sharing": ("interpreters", interpreters_sharing),
     "interpreters-expected": ("interpreters", interpreters_expected),
     "ladder": ("ladder", ladder),
+    "ladder-offline": ("ladder-offline", ladder_offline),
     "breakdown-lab1": ("breakdown", breakdown_of("lab1")),
     "breakdown-lab2": ("breakdown", breakdown_of("lab2")),
     "breakdown-lab3": ("breakdown", breakdown_of("lab3")),
@@ -147,7 +158,8 @@ def generated(name, folder):
     data = results.load(file, folder)
     if data is None:
         return f"(no run is stored yet: `{COMMANDS[kind]}`, then `make docs-tables`)\n"
-    source = f"From [{file}](bench/results/{file}): {reports.caption(data)}."
+    caption = CAPTIONS.get(kind, reports.caption)(data)
+    source = f"From [{file}](bench/results/{file}): {caption}."
     return paragraphs(write(data), source) + "\n"
 
 

@@ -19,6 +19,7 @@
     rungs.py        the ladder: rungs, parents, how each is started
     ladder_report.py  its tables
     pingpong.py     the floor under a hop
+    offline.py      the ladder without sockets: CPU time, instructions
     memory.py       what an idle connection costs
     pipelining.py   does a server answer pipelined requests right?
     session.py      a script's frame: options, signals, errors, exit status

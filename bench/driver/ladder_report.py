@@ -107,3 +107,66 @@ HOPS_LEGEND = (
     "placement, an estimate of what the machine takes for waking threads; the rest is the rung's own. "
     "Added: µs, unpinned, to the parent. The ratio is unpinned to pinned."
 )
+
+
+# ---- Without sockets -----------------------------------------------------------------------------
+
+
+def _by_rung(data):
+    found = {}
+    for block in data["blocks"]:
+        found.setdefault(block["rung"], []).append(block)
+    return found
+
+
+def offline(data):
+    """Each dispatcher without sockets: CPU time, and instructions where they were counted."""
+    headers = ["rung", "parent", "CPU µs", "added µs", "a turn has", "instructions", "added"]
+    blocks, counts, rows = _by_rung(data), data["instructions"], []
+    for rung in (rung for rung in rungs.RUNGS if rung.name in blocks):
+        mine, theirs = blocks[rung.name], blocks.get(rung.parent)
+        pairs = zip(mine, theirs or ())
+        batch = stats.median([block["requests"] / block["turns"] for block in mine])
+        rows.append([
+            rung.name,
+            rung.parent[:2] if theirs else "-",
+            with_interval(*pingpong.summary(mine, "cpu_us")),
+            _signed(stats.median([a["cpu_us"] - b["cpu_us"] for a, b in pairs])) if theirs else "-",
+            number(batch),
+            thousands(counts[rung.name]) if rung.name in counts else "-",
+            f"{counts[rung.name] - counts[rung.parent]:+,.0f}"
+            if rung.name in counts and rung.parent in counts else "-",
+        ])
+    return headers, rows
+
+
+def links_without_rise(data):
+    """The parent links along which the instructions per request don't rise, in words."""
+    counts = data["instructions"]
+    if not counts:
+        return "Instructions weren't counted: that needs valgrind."
+    flat = [
+        f"from {rung.parent} to {rung.name} ({counts[rung.name] - counts[rung.parent]:+,.0f})"
+        for rung in rungs.RUNGS
+        if rung.parent in counts and rung.name in counts
+        and counts[rung.name] <= counts[rung.parent]
+    ]
+    if not flat:
+        return "Instructions per request rise along every parent link."
+    return f"Instructions per request don't rise {', '.join(flat)}."
+
+
+OFFLINE_LEGEND = (
+    "The same dispatchers without sockets: 100 requests in flight in one process, on one core. A turn "
+    "has so many requests: what one attach of the HTTP thread is shared by. Instructions are "
+    "callgrind's, which runs one thread at a time; system calls count nothing there."
+)
+
+
+def offline_caption(data):
+    env = data["environment"]
+    changed = " with changes" if env["modified"] else ""
+    return (
+        f"{env['date']}, {env['cpu']}, {env['kernel']}, {', '.join(env['versions'])}, commit "
+        f"{env['commit']}{changed}; {data['rounds']} runs of each"
+    )

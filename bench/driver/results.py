@@ -33,6 +33,7 @@ RECORDS = {
     "peers": "peers.json",
     "interpreters": "interpreters.json",
     "ladder": "ladder.json",
+    "ladder-offline": "ladder-offline.json",
     "breakdown": "breakdown.json",
     "workloads": "workloads.json",
 }
@@ -43,6 +44,7 @@ ORIENTATIONS = {
     "peers": "latest-peers.json",
     "interpreters": "latest-interpreters.json",
     "ladder": "latest-ladder.json",
+    "ladder-offline": "latest-ladder-offline.json",
     "breakdown": "latest-breakdown.json",
     "workloads": "latest-workloads.json",
 }

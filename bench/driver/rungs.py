@@ -16,12 +16,18 @@ class Rung:
     arguments: tuple = ()
     path: str = "/"
     hop: bool = False  # requests change threads: measured unpinned too
+    offline: str = "async"  # which app the program without sockets serves; "": there is none
+
+    def offline_arguments(self):
+        return ("-w", self.arguments[1]) if self.arguments else ()
 
 
 RUNGS = (
-    Rung("floor", None, "libuv, one fixed answer", "floor"),
-    Rung("00 native", "floor", "HTTP: parsing, routes, limits", "lab3", path="/native"),
-    Rung("01 sync call", "00 native", "Python: attach, request object, call, result", "lab3"),
+    Rung("floor", None, "libuv, one fixed answer", "floor", offline=""),
+    Rung("00 native", "floor", "HTTP: parsing, routes, limits", "lab3", path="/native",
+         offline="native"),
+    Rung("01 sync call", "00 native", "Python: attach, request object, call, result", "lab3",
+         offline="sync"),
     Rung("02 coroutine", "01 sync call", "a coroutine, stepped to its end in place",
          "02_coroutine_in_place"),
     Rung("03 loop", "02 coroutine", "asyncio on the same thread: a task, its done callback",

@@ -11,7 +11,7 @@ sys.path.insert(0, BENCH)
 
 from dataclasses import asdict  # noqa: E402
 
-from driver import results, rungs, work  # noqa: E402
+from driver import offline, results, rungs, work  # noqa: E402
 from driver.blocks import Configuration  # noqa: E402
 
 ENVIRONMENT = {
@@ -136,6 +136,25 @@ def ladder_run(rounds=10):
         "unpinned": [{"us": 44.0, "cpu_us": 10.0, "switches": 2.0}] * rounds,
     }
     return stored("ladder", configurations, blocks, rounds, pingpong=pingpong)
+
+
+def offline_run(rounds=5):
+    """A run without sockets in which each rung costs 1 µs and 1,000 instructions more than the one
+    before."""
+    blocks = [
+        {"round": number, "rung": rung.name, "requests": 10_000, "cpu_us": float(place),
+         "wall_us": float(place), "turns": 200}
+        for number in range(1, rounds + 1)
+        for place, rung in enumerate(offline.RUNGS, 1)
+    ]
+    return {
+        "schema_version": results.SCHEMA_VERSION,
+        "kind": "ladder-offline",
+        "environment": ENVIRONMENT,
+        "rounds": rounds,
+        "blocks": blocks,
+        "instructions": {rung.name: 1000 * place for place, rung in enumerate(offline.RUNGS, 1)},
+    }
 
 
 def breakdown_report(mean_us=1000.0, gaps_sum_us=None, gil=True):

@@ -5,9 +5,10 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 import support
-from driver import ladder_report, pingpong, rungs, tables
+from driver import ladder_report, offline, pingpong, rungs, tables
 from driver.servers import ServerError
 
 ROOT = os.path.join(support.BENCH, "..")
@@ -119,22 +120,72 @@ class PingPong(unittest.TestCase):
                 pingpong.once(program, None)
 
 
-class Script(unittest.TestCase):
-    def run_script(self, *arguments):
-        command = [sys.executable, os.path.join(support.BENCH, "ladder.py"), *arguments]
+class Offline(unittest.TestCase):
+    def rows(self, data):
+        headers, rows = ladder_report.offline(data)
+        return {row[0]: row[1:] for row in rows}
+
+    def test_a_rung_is_held_against_its_parent(self):
+        rows = self.rows(support.offline_run())
+        self.assertNotIn("floor", rows)
+        self.assertEqual(rows["00 native"], ["-", "1.00", "-", "50.0", "1,000", "-"])
+        self.assertEqual(rows["05 wake-up each"], ["04", "6.00", "+1.00", "50.0", "6,000", "+1,000"])
+        self.assertEqual(rows["13 blocked threads"][0], "06")
+
+    def test_without_callgrind_there_are_times_only(self):
+        run = support.offline_run() | {"instructions": {}}
+        self.assertEqual(self.rows(run)["05 wake-up each"][-2:], ["-", "-"])
+        self.assertIn("needs valgrind", ladder_report.links_without_rise(run))
+
+    def test_links_without_a_rise_are_named(self):
+        run = support.offline_run()
+        self.assertIn("rise along every", ladder_report.links_without_rise(run))
+        run["instructions"]["08 pool of 1"] = run["instructions"]["07 wrapped"]
+        self.assertIn("don't rise from 07 wrapped to 08 pool of 1 (+0)",
+                      ladder_report.links_without_rise(run))
+
+    def test_each_rung_is_started_with_its_app_and_workers(self):
+        words = {rung.name: offline.command("bin", rung, 7, "-i", "1") for rung in offline.RUNGS}
+        self.assertEqual(words["11 pool of 8"],
+                         ["bin/offline_lab2", "-n", "7", "-w", "8", "-i", "1", "async"])
+        self.assertEqual(words["00 native"][-1], "native")
+        self.assertEqual(words["01 sync call"][-1], "sync")
+
+    def test_its_line_is_read_and_wrong_answers_are_an_error(self):
+        line = "requests=10 cpu_us=4.500 wall_us=5.000 turns=2 bad=0\n"
+        self.assertEqual(offline.parse(line),
+                         {"requests": 10, "cpu_us": 4.5, "wall_us": 5.0, "turns": 2})
+        for text in ("", line.replace("bad=0", "bad=1"), line.replace("10", "x")):
+            with self.subTest(text), self.assertRaisesRegex(ServerError, "can't be read"):
+                offline.parse(text)
+
+    def test_start_and_end_cancel_out_of_the_instructions(self):
+        few, many = offline.COUNTS
+        totals = {str(count): 1_000_000 + 37 * count for count in (few, many)}
+        with mock.patch.object(offline, "_collected", lambda words: totals[words[2]]):
+            self.assertEqual(offline.instructions("bin", rungs.BY_NAME["05 wake-up each"]), 37)
+
+
+class Scripts(unittest.TestCase):
+    def run_script(self, name, *arguments):
+        command = [sys.executable, os.path.join(support.BENCH, name), *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     def test_help_says_the_exit_status(self):
-        done = self.run_script("--help")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("exit status", done.stdout)
+        for name in ("ladder.py", "ladder_offline.py"):
+            done = self.run_script(name, "--help")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("exit status", done.stdout)
 
     def test_a_folder_without_programs_is_status_one(self):
-        with tempfile.TemporaryDirectory() as folder:
-            done = self.run_script("--bin-dir", folder)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("02_coroutine_in_place", done.stderr)
-        self.assertIn("`make ladder` builds them", done.stderr)
+        cases = (("ladder.py", "02_coroutine_in_place", "`make ladder` builds them"),
+                 ("ladder_offline.py", "offline_lab1", "`make ladder-offline` builds them"))
+        for name, missing, what_to_do in cases:
+            with self.subTest(name), tempfile.TemporaryDirectory() as folder:
+                done = self.run_script(name, "--bin-dir", folder)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(missing, done.stderr)
+                self.assertIn(what_to_do, done.stderr)
 
 
 if __name__ == "__main__":

@@ -96,6 +96,7 @@ class Updated(support.WithFolder):
         run = support.run_of_several("interpreters", interpreters.configurations(several))
         results.save("interpreters.json", run, self.folder)
         results.save("ladder.json", support.ladder_run(), self.folder)
+        results.save("ladder-offline.json", support.offline_run(), self.folder)
         results.save("breakdown.json", support.breakdown_run(), self.folder)
         results.save("workloads.json", support.workloads_run(), self.folder)
         for name in update_docs.TABLES:
