@@ -38,7 +38,8 @@ def shared_objects():
 
 @app.on_startup
 def make_immortal():
-    if sys._is_gil_enabled() or local_count(None).value != IMMORTAL:
+    gil = getattr(sys, "_is_gil_enabled", lambda: True)
+    if gil() or local_count(None).value != IMMORTAL:
         raise RuntimeError("this wants a free-threaded Python, of a kind whose objects it knows")
     for thing in list(shared_objects()):
         local_count(thing).value = IMMORTAL
