@@ -26,8 +26,9 @@ def show(data):
     for lab in LABS:
         print(f"\n{tables.text(*taken_apart.gaps(data, lab, first))}")
     session.print_wrapped("", taken_apart.GAPS_LEGEND)
-    for table in (taken_apart.categories, taken_apart.demand, taken_apart.summary):
+    for table in (taken_apart.categories, taken_apart.summary, taken_apart.demand):
         print(f"\n{tables.text(*table(data))}")
+    session.print_wrapped(taken_apart.DEMAND_LEGEND)
     print()
     session.print_wrapped(reports.disturbance(data), reports.caption(data))
 

@@ -119,8 +119,8 @@ def breakdown_of(lab):
     return write
 
 
-def breakdown_table(make):
-    return lambda data: tables.markdown(*make(data))
+def breakdown_table(make, legend=None):
+    return lambda data: paragraphs(tables.markdown(*make(data)), legend)
 
 
 def workloads(data):
@@ -143,7 +143,8 @@ TABLES = {
     "breakdown-lab2": ("breakdown", breakdown_of("lab2")),
     "breakdown-lab3": ("breakdown", breakdown_of("lab3")),
     "breakdown-categories": ("breakdown", breakdown_table(taken_apart.categories)),
-    "breakdown-demand": ("breakdown", breakdown_table(taken_apart.demand)),
+    "breakdown-demand": ("breakdown", breakdown_table(taken_apart.demand,
+                                                      taken_apart.DEMAND_LEGEND)),
     "workloads": ("workloads", workloads),
     "breakdown-summary": ("breakdown", breakdown_table(taken_apart.summary)),
 }

@@ -171,31 +171,43 @@ def _ms(us):
     return "-" if us is None else f"{us / 1000:.3f}"
 
 
+SHARES = {"utilisation": "on a CPU", "gil_wait_share": "waiting for the GIL", "idle_share": "idle",
+          "held_up_share": "held up"}
+
+
 def demand(data):
-    """What a request takes of each thread, and how busy that makes it."""
+    """What a request takes of each thread, and what each thread does with its time."""
     first = names(data)[0]
     rows = []
     for lab in LABS:
         report = shown(data, lab, first)
-        for thread in _merged(report["threads"]):
-            rows.append([lab if not rows or rows[-1][0] != lab and thread[0] == "http" else "",
-                         *thread])
-        rows.append(["", f"in flight: {report['bench']['rps']:,.0f}/s × "
-                         f"{report['bench']['mean_us'] / 1000:.2f} ms",
-                     f"{report['bench']['in_flight']:.0f}", ""])
-    return ["lab", "thread", "CPU µs/request", "busy"], rows
+        threads = _merged(report["threads"])
+        rows += [["" if number else lab, *thread] for number, thread in enumerate(threads)]
+    return ["lab", "thread", "CPU µs/request", *SHARES.values()], rows
+
+
+DEMAND_LEGEND = (
+    "Shares of the run's time. Idle: the thread polls, and there is nothing to do. Held up: it was "
+    "woken and had no core, or was blocked while attached. Of lab2's workers the first column is "
+    "their sum, the others are means."
+)
 
 
 def _merged(threads):
-    """lab2's workers as one row: what they take together, how busy each is on average."""
+    """A row per thread; lab2's workers as one."""
     workers = [t for t in threads if t["name"].startswith("worker")]
-    rows = [[t["name"], number(t["cpu_us_per_request"]), f"{t['utilisation']:.0%}"]
+    rows = [[t["name"], number(t["cpu_us_per_request"]), *(_percent(t[s]) for s in SHARES)]
             for t in threads if t not in workers]
     if workers:
-        rows.append([f"{len(workers)} workers, together; each",
+        shares = ([t[s] for t in workers if t[s] is not None] for s in SHARES)
+        rows.append([f"{len(workers)} workers",
                      number(sum(t["cpu_us_per_request"] for t in workers)),
-                     f"{sum(t['utilisation'] for t in workers) / len(workers):.0%}"])
+                     *(_percent(sum(found) / len(found) if found else None) for found in shares)])
     return rows
+
+
+def _percent(share):
+    return "-" if share is None else f"{share:.0%}"
 
 
 def summary(data):

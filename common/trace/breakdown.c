@@ -157,6 +157,33 @@ static void add_categories(breakdown_t *self, const trace_t *trace)
 
 /* ---- Threads --------------------------------------------------------------------------------- */
 
+/* How a thread has spent the run. What it neither ran nor waited for by our own account is time in
+ * which it could have run and had no core, or was blocked while attached. */
+static breakdown_lane_t lane_row(const breakdown_t *self, trace_lane_t *lane)
+{
+    breakdown_lane_t row = {.name = lane->name,
+                            .cpu = NAN,
+                            .utilisation = NAN,
+                            .attaching = NAN,
+                            .polling = NAN,
+                            .waiting = NAN};
+    lane_usage_t     usage;
+    bool             known = lane_usage(lane, &usage);
+    double           rest;
+
+    if (self->requests == 0 || self->seconds <= 0)
+        return row;
+    row.attaching = (double)usage.attaching_ns / 1e9 / self->seconds;
+    row.polling = (double)usage.polling_ns / 1e9 / self->seconds;
+    if (!known)
+        return row;
+    row.cpu = mean_us(usage.cpu_ns, self->requests);
+    row.utilisation = (double)usage.cpu_ns / 1e9 / self->seconds;
+    rest = 1 - row.utilisation - row.attaching - row.polling;
+    row.waiting = rest > 0 ? rest : 0; /* the threads live a little longer than the run */
+    return row;
+}
+
 static int add_lanes(breakdown_t *self, trace_t *trace)
 {
     trace_lane_t *newest;
@@ -172,16 +199,8 @@ static int add_lanes(breakdown_t *self, trace_t *trace)
     if (self->lanes == NULL)
         return -ENOMEM;
     i = self->lane_count;
-    for (trace_lane_t *lane = newest; lane != NULL; lane = lane->next) {
-        uint64_t cpu_ns;
-        bool     known = self->requests > 0 && lane_cpu_ns(lane, &cpu_ns);
-
-        self->lanes[--i] = (breakdown_lane_t){
-            .name = lane->name,
-            .cpu = known ? mean_us(cpu_ns, self->requests) : NAN,
-            .utilisation = known && self->seconds > 0 ? (double)cpu_ns / 1e9 / self->seconds : NAN,
-        };
-    }
+    for (trace_lane_t *lane = newest; lane != NULL; lane = lane->next)
+        self->lanes[--i] = lane_row(self, lane);
     return 0;
 }
 

@@ -56,9 +56,10 @@ typedef struct {
 
 /* One thread: how much of it a request takes. */
 typedef struct {
-    const char *name; /* borrowed of the trace */
-    double      cpu;  /* us per request */
-    double      utilisation;
+    const char *name;                        /* borrowed of the trace */
+    double      cpu;                         /* us per request */
+    double      utilisation;                 /* these are parts of the time: on a CPU, */
+    double      attaching, polling, waiting; /* waiting for the GIL, for work, for a core or lock */
 } breakdown_lane_t;
 
 typedef struct {

@@ -37,6 +37,13 @@ typedef struct {
     uint32_t doing; /* from then on */
 } lane_entry_t;
 
+/* What a thread has spent its time on so far, or between two such moments. */
+typedef struct {
+    uint64_t cpu_ns;       /* on a CPU, whatever it did there; 0: not known */
+    uint64_t polling_ns;   /* waiting for something to do */
+    uint64_t attaching_ns; /* waiting for the GIL, to attach; blocked while attached isn't in it */
+} lane_usage_t;
+
 /* One thread's history. Made by that thread, freed by trace_close(). */
 struct trace_lane {
     /* Set by trace_lane_open(), read-only afterwards. */
@@ -52,11 +59,14 @@ struct trace_lane {
     uint64_t      entries; /* written so far; the last mask + 1 of them are there */
     lane_entry_t *history; /* owned */
 
+    /* Its own thread adds, any may read; atomic, relaxed: statistics. */
+    _Atomic uint64_t polling_ns, attaching_ns;
+
     /* Any thread, under the trace's lock. */
-    bool     closed;
-    uint64_t cpu_from_ns; /* the thread's CPU time when the first request came, or at open */
-    uint64_t cpu_to_ns;   /* at close */
-    uint64_t closed_ns;
+    bool         closed;
+    lane_usage_t from; /* when the first request came, or at open */
+    lane_usage_t to;   /* at close */
+    uint64_t     closed_ns;
 };
 
 /* All gaps between one hop and another that is the next which was passed. */
@@ -118,8 +128,9 @@ uint64_t record_gap_ns(const trace_record_t *record, int from, int to);
 /* The latest hop before `hop` that the record has passed, or -1. */
 int record_hop_before(const trace_record_t *record, int hop);
 
-/* CPU time of the lane's thread since the first request. returns false if it isn't known. */
-bool lane_cpu_ns(trace_lane_t *lane, uint64_t *cpu_ns);
+/* What the lane's thread has spent since the first request. returns false if its CPU time isn't
+ * known. */
+bool lane_usage(trace_lane_t *lane, lane_usage_t *usage);
 
 /* Take the first request as the beginning of what the lanes' CPU times count. HTTP thread. */
 void lanes_start_counting(trace_t *trace);

@@ -43,6 +43,18 @@ static bool add_to_trace(trace_lane_t *lane)
     return fits;
 }
 
+/* So far. thread: the lane's own, or any while that can't end */
+static lane_usage_t usage_now(trace_lane_t *lane)
+{
+    lane_usage_t usage = {
+        .polling_ns = atomic_load_explicit(&lane->polling_ns, memory_order_relaxed),
+        .attaching_ns = atomic_load_explicit(&lane->attaching_ns, memory_order_relaxed)};
+
+    if (!thread_clock_cpu(&lane->clock, &usage.cpu_ns))
+        usage.cpu_ns = 0;
+    return usage;
+}
+
 trace_lane_t *trace_lane_open(trace_t *trace, const char *thread_name)
 {
     trace_lane_t *lane = trace == NULL ? NULL : calloc(1, sizeof *lane);
@@ -54,7 +66,7 @@ trace_lane_t *trace_lane_open(trace_t *trace, const char *thread_name)
     lane->history = calloc(trace->lane_history, sizeof *lane->history);
     snprintf(lane->name, sizeof lane->name, "%s", thread_name);
     thread_clock_open(&lane->clock);
-    thread_clock_cpu(&lane->clock, &lane->cpu_from_ns);
+    thread_clock_cpu(&lane->clock, &lane->from.cpu_ns);
     if (lane->history == NULL || !add_to_trace(lane)) {
         thread_clock_close(&lane->clock);
         free(lane->history);
@@ -68,14 +80,13 @@ trace_lane_t *trace_lane_open(trace_t *trace, const char *thread_name)
 
 void trace_lane_close(trace_lane_t *lane)
 {
-    uint64_t cpu_ns;
+    lane_usage_t usage;
 
     if (lane == NULL)
         return;
-    if (!thread_clock_cpu(&lane->clock, &cpu_ns))
-        cpu_ns = 0;
+    usage = usage_now(lane);
     pthread_mutex_lock(&lane->trace->lock);
-    lane->cpu_to_ns = cpu_ns;
+    lane->to = usage;
     lane->closed = true;
     lane->closed_ns = trace_clock_ns();
     pthread_mutex_unlock(&lane->trace->lock);
@@ -84,42 +95,51 @@ void trace_lane_close(trace_lane_t *lane)
         lane_here = NULL;
 }
 
-/* Under the trace's lock, so that the thread can't end in between. */
-static bool cpu_now(const trace_lane_t *lane, uint64_t *cpu_ns)
+bool lane_usage(trace_lane_t *lane, lane_usage_t *usage)
 {
-    if (!lane->closed)
-        return thread_clock_cpu(&lane->clock, cpu_ns);
-    *cpu_ns = lane->cpu_to_ns;
-    return lane->clock.has_cpu;
-}
+    lane_usage_t now;
 
-bool lane_cpu_ns(trace_lane_t *lane, uint64_t *cpu_ns)
-{
-    bool known;
-
-    pthread_mutex_lock(&lane->trace->lock);
-    known = cpu_now(lane, cpu_ns);
-    if (known)
-        *cpu_ns -= lane->cpu_from_ns;
+    pthread_mutex_lock(&lane->trace->lock); /* so that the thread can't end in between */
+    now = lane->closed ? lane->to : usage_now(lane);
+    *usage = (lane_usage_t){.cpu_ns = now.cpu_ns - lane->from.cpu_ns,
+                            .polling_ns = now.polling_ns - lane->from.polling_ns,
+                            .attaching_ns = now.attaching_ns - lane->from.attaching_ns};
     pthread_mutex_unlock(&lane->trace->lock);
-    return known;
+    return lane->clock.has_cpu;
 }
 
 void lanes_start_counting(trace_t *trace)
 {
-    uint64_t cpu_ns;
-
     pthread_mutex_lock(&trace->lock);
     for (trace_lane_t *lane = trace->lanes; lane != NULL; lane = lane->next)
-        if (cpu_now(lane, &cpu_ns))
-            lane->cpu_from_ns = cpu_ns;
+        lane->from = lane->closed ? lane->to : usage_now(lane);
     pthread_mutex_unlock(&trace->lock);
 }
 
 /* ---- History --------------------------------------------------------------------------------- */
 
+/* The lane's own thread is the only writer: no need for one atomic step. */
+static void add_ns(_Atomic uint64_t *total_ns, uint64_t ns)
+{
+    atomic_store_explicit(total_ns, atomic_load_explicit(total_ns, memory_order_relaxed) + ns,
+                          memory_order_relaxed);
+}
+
+/* It leaves what it was doing. */
+static void add_usage(trace_lane_t *lane, uint64_t now_ns)
+{
+    uint64_t since_ns = lane->history[(lane->entries - 1) & lane->mask].at_ns;
+
+    if (lane->doing == LANE_POLLING)
+        add_ns(&lane->polling_ns, now_ns - since_ns);
+    else if (lane->doing == LANE_ATTACHING)
+        add_ns(&lane->attaching_ns, now_ns - since_ns);
+}
+
 void lane_enter_at(trace_lane_t *lane, uint32_t doing, uint64_t now_ns)
 {
+    if (lane->entries > 0)
+        add_usage(lane, now_ns);
     lane->history[lane->entries++ & lane->mask] = (lane_entry_t){now_ns, doing};
     lane->doing = doing;
 }

@@ -112,6 +112,9 @@ static json_t *thread_object(const breakdown_lane_t *lane)
     set(&object, "name", text(lane->name));
     set(&object, "cpu_us_per_request", number(lane->cpu));
     set(&object, "utilisation", number(lane->utilisation));
+    set(&object, "gil_wait_share", number(lane->attaching));
+    set(&object, "idle_share", number(lane->polling));
+    set(&object, "held_up_share", number(lane->waiting));
     return object;
 }
 

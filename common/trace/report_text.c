@@ -24,12 +24,12 @@ static void put_us(FILE *out, int width, double us)
         fprintf(out, "%*.*f", width, size < 0.995 ? 2 : size < 99.95 ? 1 : 0, us);
 }
 
-static void put_share(FILE *out, double share)
+static void put_share(FILE *out, int width, double share)
 {
     if (isfinite(share))
-        fprintf(out, "%6.1f%%", 100 * share);
+        fprintf(out, "%*.1f%%", width - 1, 100 * share);
     else
-        fprintf(out, "%7s", "n/a");
+        fprintf(out, "%*s", width, "n/a");
 }
 
 static void put_split(FILE *out, const breakdown_split_t *split)
@@ -71,7 +71,7 @@ static void put_row(FILE *out, const breakdown_t *self, const breakdown_row_t *r
     put_us(out, WIDTH, row->p50);
     put_us(out, WIDTH, row->p99);
     put_us(out, WIDTH, row->mean);
-    put_share(out, row->share);
+    put_share(out, 7, row->share);
     fputs(" |", out);
     if (row->sampled > 0)
         put_split(out, &row->split);
@@ -87,7 +87,7 @@ static void put_sum(FILE *out, const breakdown_t *self, const char *name, double
 {
     fprintf(out, "%-*s%14s", NAME_WIDTH, name, "");
     put_us(out, WIDTH, us);
-    put_share(out, us / self->mean);
+    put_share(out, 7, us / self->mean);
 }
 
 static void put_gaps(FILE *out, const breakdown_t *self, const trace_run_t *run, bool with_workers)
@@ -111,7 +111,7 @@ static void put_gaps(FILE *out, const breakdown_t *self, const trace_run_t *run,
     put_us(out, WIDTH, self->p50);
     put_us(out, WIDTH, self->p99);
     put_us(out, WIDTH, self->mean);
-    put_share(out, 1);
+    put_share(out, 7, 1);
     fputs(" |\n", out);
     if (isfinite(outside)) {
         fprintf(out, "%-*s%14s", NAME_WIDTH, "kernel + client (wrk - server)", "");
@@ -157,7 +157,7 @@ static void put_category_row(FILE *out, const breakdown_t *self, const char *nam
 {
     fprintf(out, "%-*s", NAME_WIDTH, name);
     fprintf(out, "%12.3f", us / 1e3);
-    put_share(out, us / self->sampled_mean);
+    put_share(out, 7, us / self->sampled_mean);
     if (isfinite(in_line))
         fprintf(out, "%16.3f", in_line / 1e3);
     if (isfinite(reported_ms))
@@ -218,14 +218,17 @@ static void put_demand(FILE *out, const breakdown_t *self, const trace_run_t *ru
     fprintf(out, "\nTable 3: what one request takes of each thread: at %.0f requests/s at most ",
             self->rate);
     put_us(out, 0, 1e6 / self->rate);
-    fprintf(out, " us\n\n%-*s%14s%10s\n", NAME_WIDTH, "thread", "CPU us/request", "busy");
+    fprintf(out, " us\n\n%-*s%14s%10s%10s%10s%12s\n", NAME_WIDTH, "thread", "CPU us/request",
+            "on a CPU", run->gil ? "GIL wait" : "attaching", "idle", "held up");
     for (size_t i = 0; i < self->lane_count; i++) {
         const breakdown_lane_t *lane = &self->lanes[i];
 
         fprintf(out, "%-*s", NAME_WIDTH, lane->name);
         put_us(out, 14, lane->cpu);
-        fputs("   ", out);
-        put_share(out, lane->utilisation);
+        put_share(out, 10, lane->utilisation);
+        put_share(out, 10, lane->attaching);
+        put_share(out, 10, lane->polling);
+        put_share(out, 12, lane->waiting);
         fputc('\n', out);
         total += lane->cpu;
     }
@@ -237,6 +240,9 @@ static void put_demand(FILE *out, const breakdown_t *self, const trace_run_t *ru
         put_us(out, 14, run->cpu_us_per_request);
         fputc('\n', out);
     }
+    fputs("Idle: waiting for something to do. Held up: woken and without a core, or blocked while "
+          "attached.\n",
+          out);
     put_in_flight(out, self, run);
 }
 

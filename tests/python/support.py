@@ -173,7 +173,8 @@ def breakdown_report(mean_us=1000.0, gaps_sum_us=None, gil=True):
                  {**gap, "from": "attached", "to": "written"}],
         "categories": [{"name": "thread scheduling", "mean_us": mean_us / 4, "queue_us": 0.0,
                         "reported_ms": 15}],
-        "threads": [{"name": name, "cpu_us_per_request": 10.0, "utilisation": 0.5}
+        "threads": [{"name": name, "cpu_us_per_request": 10.0, "utilisation": 0.5,
+                     "gil_wait_share": 0.25, "idle_share": 0.2, "held_up_share": None}
                     for name in ("http", "worker-0", "worker-1")],
         "bench": {"rps": 5000.0, "mean_us": mean_us + 100, "p50_us": mean_us, "p99_us": mean_us,
                   "connections": 100, "kernel_and_client_us": 100.0, "in_flight": 90.0},
