@@ -213,7 +213,7 @@ struct http_server {
     unsigned     handles_open; /* while closing */
     bool         listening, draining, drained;
     bool         accept_paused; /* a connection waits in the backlog for room or descriptors */
-    bool         fds_scarce;    /* the last one accepted has reached the spare descriptors */
+    bool         fds_watched;   /* an accepted one has reached the spare descriptors */
     unsigned     fd_limit;      /* of this process, less the spare ones */
 
     http_conn_t        *conns;

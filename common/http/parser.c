@@ -315,12 +315,12 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t len)
     if (conn->in_value) {
         conn->in_value = false;
         trim_last_value(req);
-        if (req->field_count == 0)
-            conn->server->fields_from = (uintptr_t)at;
         if (req->field_count >= conn->server->options.max_headers)
             return refuse(conn, 431);
         if (field_begin(req) == NULL)
             return refuse(conn, 500);
+        if (req->field_count == 1)
+            conn->server->fields_from = (uintptr_t)at;
     }
     if (fields_too_large(conn, at + len))
         return refuse(conn, 431);

@@ -220,24 +220,23 @@ void http_server_watch_fds(http_server_t *server, const uv_tcp_t *accepted)
     uv_os_fd_t fd;
 
     if (uv_fileno((const uv_handle_t *)accepted, &fd) == 0 && (unsigned)fd >= server->fd_limit)
-        server->fds_scarce = true;
+        server->fds_watched = true;
 }
 
-/* Are they scarce still? Asks the kernel what number it would give. */
+/* Asks the kernel what number it would give, from the time on when they have once been scarce. */
 static bool fds_scarce(http_server_t *server)
 {
     uv_os_fd_t listener;
     int        lowest;
 
-    if (!server->fds_scarce)
+    if (!server->fds_watched)
         return false;
     if (uv_fileno((uv_handle_t *)&server->listener, &listener) != 0)
         return true;
     lowest = fcntl(listener, F_DUPFD_CLOEXEC, 0);
     if (lowest >= 0)
         close(lowest);
-    server->fds_scarce = lowest < 0 || (unsigned)lowest >= server->fd_limit;
-    return server->fds_scarce;
+    return lowest < 0 || (unsigned)lowest >= server->fd_limit;
 }
 
 static bool may_accept(http_server_t *server)

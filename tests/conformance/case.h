@@ -13,7 +13,7 @@ typedef enum {
     OPEN,  /* it goes on: one more request is answered */
     CLOSE, /* the last answer says `Connection: close`, and nothing follows but the end */
     WAITS, /* more of the request is awaited; when the client ends instead, so does the server */
-    FIN,   /* the client sends FIN at once, and gets its answers; the last one says close */
+    FIN,   /* the client sends FIN at once, and gets its answers; then the server closes too */
 } conformance_fate_t;
 
 typedef struct {
@@ -68,5 +68,8 @@ extern const conformance_section_t conformance_methods;
 
 /* run.c: all cases of a section, on every lab, in one piece and byte by byte. */
 void conformance_run(const conformance_section_t *section);
+
+/* The suite's .fini. */
+void conformance_end(void);
 
 #endif

@@ -22,7 +22,7 @@ static const char *const fates[] = {
     [OPEN] = "stays open",
     [CLOSE] = "closes",
     [WAITS] = "waits for more",
-    [FIN] = "closes: the client has sent FIN",
+    [FIN] = "closes, as the client has",
 };
 
 static size_t case_count(void)

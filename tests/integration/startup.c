@@ -301,3 +301,29 @@ Test(startup, the_banner_names_app_and_python)
         lab_finish(lab);
     }
 }
+
+/* The default is the loopback; anything else is one's own wish, and said once. */
+Test(startup, an_address_that_others_can_reach_is_warned_of)
+{
+    static const struct {
+        const char *option;
+        bool        warned;
+    } cases[] = {
+        {"--host=127.0.0.1", false}, {"--host=127.1.2.3", false}, {"--host=0.0.0.0", true}};
+
+    for (int number = LAB_FIRST; number <= LAB_LAST; number++)
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            lab_process_t *lab = lab_spawn(number, NULL, cases[i].option, "--port=0", NULL);
+
+            lab_wait_stdout(lab, "listening on http://");
+            if (cases[i].warned)
+                lab_wait_stderr(lab, "can be reached from other machines");
+            lab_assert(lab, lab_stop(lab, SIGTERM) == 0, "exit status %d", lab->status);
+            lab_assert(lab,
+                       (strstr(lab_stderr(lab), "can be reached from other machines") != NULL) ==
+                           cases[i].warned,
+                       "%s: the warning is %s", cases[i].option,
+                       cases[i].warned ? "missing" : "there");
+            lab_free(lab);
+        }
+}

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -134,6 +135,13 @@ static void make_error_file(lab_process_t *lab, inherited_t *theirs)
     unlink(path);
 }
 
+static unsigned max_descriptors;
+
+void lab_limit_descriptors(unsigned count)
+{
+    max_descriptors = count;
+}
+
 /* In the child, between fork() and exec(): nothing here allocates. */
 static _Noreturn void become_lab(const char *program, char *const *args, const inherited_t *fds,
                                  pid_t test)
@@ -141,6 +149,9 @@ static _Noreturn void become_lab(const char *program, char *const *args, const i
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != test)
         _exit(125);
+    if (max_descriptors > 0 &&
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){max_descriptors, max_descriptors}) != 0)
+        _exit(124);
     fcntl(fds->events, F_SETFD, 0);
     for (int i = 0; i < LAB_GATES; i++)
         fcntl(fds->gates[i], F_SETFD, 0);

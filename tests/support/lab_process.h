@@ -59,6 +59,9 @@ typedef struct lab_process {
  */
 __attribute__((sentinel)) lab_process_t *lab_spawn(int number, const char *app, ...);
 
+/* Labs that are started from now on may have so many descriptors; 0: as many as the test may. */
+void lab_limit_descriptors(unsigned count);
+
 /* The same with --port 0; returns once it listens. The test fails if it doesn't. */
 __attribute__((sentinel)) lab_process_t *lab_start(int number, const char *app, ...);
 

@@ -350,6 +350,12 @@ Test(lab_options, workers_are_only_where_there_is_a_pool)
     parse_bad(&pooled, "--workers=0", "--workers: 0 is not in 1..256");
     parse_bad(&pooled, "--workers=257", "--workers: 257 is not in 1..256");
     parse_bad(&plain, "--workers=8", "--workers=8: unknown option; try --help");
+    cr_expect_eq(options.worker_queue, 2500u);
+    cr_expect_eq(parse_good(&pooled, "--worker-queue=1").worker_queue, 1u);
+    cr_expect_eq(parse_good(&pooled, "--worker-queue=1000000").worker_queue, 1000000u);
+    parse_bad(&pooled, "--worker-queue=0", "--worker-queue: 0 is not in 1..1000000");
+    parse_bad(&pooled, "--worker-queue=1000001", "--worker-queue: 1000001 is not in 1..1000000");
+    parse_bad(&plain, "--worker-queue=8", "--worker-queue=8: unknown option; try --help");
 }
 
 Test(lab_options, what_is_not_understood_is_refused)
@@ -443,7 +449,8 @@ Test(lab_options, help_of_a_pool_lists_workers)
 {
     parsed_t parsed = parse(&pooled, "--help");
 
-    cr_expect(parsed.result == OPTIONS_HELP && strstr(parsed.out, "--workers=COUNT") != NULL,
+    cr_expect(parsed.result == OPTIONS_HELP && strstr(parsed.out, "--workers=COUNT") != NULL &&
+                  strstr(parsed.out, "--worker-queue=COUNT") != NULL,
               "seen %s", parsed.out);
     parsed_free(&parsed);
 }
