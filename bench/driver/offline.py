@@ -98,5 +98,8 @@ def all_instructions(bin_dir, say):
         say(f"{rung.name}: {found:,.0f} instructions")
         return rung.name, found
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
         return dict(pool.map(count, RUNGS))
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C what runs is waited for, the rest is not
