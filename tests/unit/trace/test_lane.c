@@ -286,3 +286,28 @@ Test(trace_lane, tracing_that_is_off_is_a_null_pointer_everywhere)
     trace_lane_close(lane);
     trace_close(NULL);
 }
+
+Test(trace_lane, polling_and_attaching_add_up_from_the_first_request_on)
+{
+    fixture_t     f;
+    lane_usage_t  usage;
+    trace_lane_t *lane;
+    uint64_t      at;
+
+    fixture_open(&f, 0, NULL);
+    lane = f.lanes[MAIN];
+    at = f.now_ns;
+    lane_enter_at(lane, LANE_POLLING, at); /* before: doesn't count */
+    lane_enter_at(lane, LANE_NOTHING, at += 1000);
+    lanes_start_counting(f.trace);
+    for (int i = 0; i < 2; i++) {
+        lane_enter_at(lane, LANE_POLLING, at += 7);
+        lane_enter_at(lane, LANE_ATTACHING, at += 200);
+        lane_enter_at(lane, OTHER, at += 30);
+        lane_enter_at(lane, LANE_NOTHING, at += 5000);
+    }
+    lane_usage(lane, &usage);
+    cr_expect_eq(usage.polling_ns, 400, "expected 400, seen %" PRIu64, usage.polling_ns);
+    cr_expect_eq(usage.attaching_ns, 60, "expected 60, seen %" PRIu64, usage.attaching_ns);
+    fixture_close(&f);
+}

@@ -242,7 +242,7 @@ static void *work_and_drop(void *arg)
     trace_lane_t *lane = trace_lane_open(busy->trace, "busy");
     uint64_t      cpu_ns = 0;
 
-    while (thread_clock_cpu(&lane->clock, &cpu_ns) && cpu_ns < lane->cpu_from_ns + 5000000)
+    while (thread_clock_cpu(&lane->clock, &cpu_ns) && cpu_ns < lane->from.cpu_ns + 5000000)
         ;
     trace_drop(busy->trace, busy->record);
     trace_lane_close(lane);
