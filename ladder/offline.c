@@ -27,13 +27,18 @@
 
 enum { IN_FLIGHT = 100, DEFAULT_REQUESTS = 20000, MAX_REQUESTS = 10000000, MAX_WORKERS = 64 };
 
+/* What answers: an app's handler through the dispatcher, or a route in C. */
+typedef enum { KIND_SYNC, KIND_ASYNC, KIND_NATIVE, KINDS } kind_t;
+
+static const char *const kinds[] = {"sync", "async", "native"};
+
 typedef struct {
     http_server_t server; /* first: all that a request knows of us. Only some of it is used */
 
-    const char *kind; /* "sync", "async", "native" */
-    long        requests;
-    unsigned    workers;
-    double      switch_interval_s; /* 0: Python's own */
+    kind_t   kind;
+    long     requests;
+    unsigned workers;
+    double   switch_interval_s; /* 0: Python's own */
 
     uv_loop_t       loop;
     bridge_t       *bridge;
@@ -64,7 +69,7 @@ static _Noreturn void fail(const char *what)
 /* What the parser makes of "GET / HTTP/1.1" (or of /native). */
 static void issue(offline_t *self)
 {
-    const char     *path = strcmp(self->kind, "native") == 0 ? "/native" : "/";
+    const char     *path = self->kind == KIND_NATIVE ? "/native" : "/";
     http_request_t *req = http_pool_take(self->server.pool);
     bool            path_known;
     int             err = UV_ENOMEM;
@@ -159,7 +164,7 @@ static int set_switch_interval(double seconds)
 static void open_app(offline_t *self)
 {
     const bridge_options_t options = {.debug = false};
-    bool                   sync = strcmp(self->kind, "sync") == 0;
+    bool                   sync = self->kind == KIND_SYNC;
     int                    err;
 
     if (bridge_open(&self->bridge, &options, &self->python) != 0)
@@ -193,7 +198,7 @@ static void open_lab(offline_t *self)
 static void open_all(offline_t *self)
 {
     open_handles(self);
-    if (strcmp(self->kind, "native") == 0) {
+    if (self->kind == KIND_NATIVE) {
         if (native_add_routes(self->router, &self->loop) != 0)
             fail("out of memory");
         return;
@@ -270,9 +275,10 @@ static bool parse(offline_t *self, int argc, char **argv)
         else
             good = false;
     }
-    self->kind = good && optind + 1 == argc ? argv[optind] : "";
-    return strcmp(self->kind, "sync") == 0 || strcmp(self->kind, "async") == 0 ||
-           strcmp(self->kind, "native") == 0;
+    for (self->kind = 0; good && self->kind < KINDS; self->kind++)
+        if (optind + 1 == argc && strcmp(argv[optind], kinds[self->kind]) == 0)
+            return true;
+    return false;
 }
 
 int main(int argc, char **argv)
