@@ -1,0 +1,119 @@
+"""Lab 1, the public tests. The seams first: each can pass before any other step is written."""
+
+from kit.checks import Failed, check
+from kit.seams import seam
+
+# ---- Step 1: the completion queue ----------------------------------------------------------------
+
+
+def queue(test, title):
+    seam("seam_completions", test, title, lab=1, step=1, name=f"lab1_{test}")
+
+
+queue("many_come_in_one_wake_up", "64 posted before the loop runs: 64 delivered, in one wake-up.")
+queue("a_post_from_inside_the_drain_is_delivered", "What is posted while the queue is drained comes too.")
+queue("a_post_at_the_end_of_a_wake_up_wakes_again", "A post after the last look wakes again.")
+queue("a_post_after_close_is_refused_and_freed", "A closed queue refuses, and frees what it is given.")
+queue("eight_threads_lose_nothing", "Eight threads post at once; all arrive, in each one's order.")
+
+# ---- Steps 2 to 5, alone -------------------------------------------------------------------------
+
+
+def alone(step, test, title):
+    seam("seam_lab1", test, title, lab=1, step=step)
+
+
+alone(2, "submit_reaches_the_loop", "The request is handed over by call_soon_threadsafe().")
+alone(2, "submit_keeps_no_reference", "Handle and callable are released after the hand-over.")
+alone(2, "submit_that_fails_is_a_500", "A loop that refuses the call: 500.")
+alone(2, "submit_gives_the_gil_back", "The thread is detached when lab_on_ready() returns.")
+alone(3, "start_makes_a_task", "The coroutine becomes a task with a done callback.")
+alone(3, "start_keeps_only_the_task", "What on_woken() made and doesn't need is released.")
+alone(3, "start_with_a_handler_that_raises", "A handler that raises at once: 500.")
+alone(3, "start_without_a_task", "create_task() fails: 500.")
+alone(4, "done_with_a_result", "A task's result is the answer.")
+alone(4, "done_with_an_exception", "A task's exception is a 500.")
+alone(4, "done_with_a_cancellation", "A cancelled task is a 503.")
+alone(5, "gone_cancels_on_the_loop", "A client that leaves has its task cancelled, on the loop's thread.")
+alone(5, "gone_after_the_end_is_harmless", "A client that leaves as its task ends: nothing to do.")
+alone(5, "gone_with_the_loop_closed_is_quiet", "A client that leaves while the lab stops: no exception stays.")
+
+# ---- Steps 1 to 4 together -----------------------------------------------------------------------
+
+
+@check(lab=1, step=0)
+def lab1_starts(t):
+    """The server starts, answers in C, and stops."""
+    server = t.start(app=None)
+    t.get(server, "/native").expect(200, "Hello, World!")
+    server.stop()
+
+
+@check(lab=1, step=4, after=(1, 2, 3), needs=("lab1_starts",))
+def lab1_serves(t):
+    """GET / gets its answer from Python: all four steps work together."""
+    server = t.start(app=None)
+    for _ in range(3):
+        t.get(server, "/").expect(200, "Hello, World!")
+    t.get(server, "/users/7?x=y").expect(200, '"user_id":"7"')
+    server.stop()
+
+
+@check(lab=1, step=4, after=(1, 2, 3), needs=("lab1_serves",))
+def lab1_runs_handlers_on_the_loops_thread(t):
+    """Handlers run on one thread, and it isn't the HTTP thread."""
+    server = t.start()
+    server.open_gate(0)
+    cause = "the handler is called in on_woken(), which the loop's thread runs"
+    threads = set()
+    for name in "ABC":
+        answer = t.get(server, f"/park/0?name={name}")
+        answer.expect(200, '"main":false', cause).expect(200, '"name":"loop"', cause)
+        threads.add(answer.body.partition('"thread":')[2].partition(",")[0])
+        server.event(f"start {name}")
+        server.event(f"end {name}")
+    if len(threads) != 1:
+        raise Failed("one thread for all handlers", f"threads {sorted(threads)}")
+
+
+@check(lab=1, step=4, after=(1, 2, 3), needs=("lab1_serves",))
+def lab1_serves_others_while_one_waits(t):
+    """A handler awaits; others are served meanwhile."""
+    server = t.start()
+    parked = t.connect(server, "A").send("/park/0?name=A")
+    server.event("start A")
+    cause = "who waits for a result, attached or blocked, keeps everyone else from running"
+    t.connect(server, "B").send("/fast?name=B").answer().expect(200, "B", cause)
+    server.event("start B", cause)
+    server.open_gate(0)
+    server.event("end A", cause)
+    parked.answer().expect(200, '"park":"A"', cause)
+    server.stop()
+
+
+@check(lab=1, step=4, after=(1, 2, 3), needs=("lab1_serves",))
+def lab1_error_is_a_500(t):
+    """A handler that raises: 500, a traceback in the log, none on the wire."""
+    server = t.start(app=None)
+    answer = t.get(server, "/error").expect(500)
+    if "Traceback" in answer.body or "RuntimeError" in answer.body:
+        raise Failed("nothing of the exception on the wire", str(answer))
+    t.get(server, "/").expect(200, "Hello, World!", "the server goes on after a handler has failed")
+    server.stop()
+    count = server.stderr().count("RuntimeError: this handler always fails")
+    if count != 1:
+        raise Failed("the traceback once in the log", f"{count} times", server.tail())
+
+
+@check(lab=1, step=5, after=(1, 2, 3, 4), needs=("lab1_serves",))
+def lab1_client_gone_cancels(t):
+    """A client leaves while its handler waits: the handler is cancelled, others are served."""
+    server = t.start()
+    leaving = t.connect(server, "A")
+    leaving.send("/park/0?name=A")
+    server.event("start A")
+    leaving.reset()
+    server.event("cancelled A", "lab_on_client_gone() has on_cancel() cancel the task")
+    t.get(server, "/fast?name=B").expect(200, "B", "the server goes on after a client has left")
+    server.event("start B")
+    server.stop(0, "exit status 3: a request is in flight for ever. Its answer was never posted")

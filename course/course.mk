@@ -1,0 +1,43 @@
+# The course's commands; the Makefile at the root includes this. The hand-out holds it too.
+#
+## LAB=1, STEP=2          which lab `check`, `grade` and `handin` are about; only this step
+## TEST=NAME              only this test
+## FROM=DIR               grade the student's files in DIR (a hand-out's tree) [this tree]
+
+LAB ?=
+STEP ?=
+TEST ?=
+FROM ?=
+
+# A program per lab whose gaps can be tested alone, and one for the queue that lab 1 gaps too.
+SEAM_LABS = $(filter $(patsubst course/seam/%.c,%,$(wildcard course/seam/lab?.c)),$(LABS))
+SEAM_PLAIN_SRC = course/seam/seam.c course/seam/completions.c
+SEAM_PY_SRC = course/seam/python.c $(SEAM_LABS:%=course/seam/%.c)
+SEAMS = $(BIN)/seam_completions $(SEAM_LABS:%=$(BIN)/seam_%)
+
+$(SEAM_LABS:%=$(BIN)/seam_%): $(BIN)/seam_%: $(EMBED)/course/seam/%.o $(EMBED)/course/seam/python.o \
+        $(PLAIN)/course/seam/seam.o $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
+	$(LINK) $(PY_LIBS) $(HTTP_LIBS)
+
+$(BIN)/seam_completions: $(call plain,$(SEAM_PLAIN_SRC)) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
+	$(LINK) $(HTTP_LIBS)
+
+-include $(patsubst %.o,%.d,$(call plain,$(SEAM_PLAIN_SRC)) $(call py,$(SEAM_PY_SRC)))
+PLAIN_SRC += $(SEAM_PLAIN_SRC)
+PY_SRC += $(SEAM_PY_SRC)
+
+# What the checks of one lab run: `make check-programs LAB=1`.
+seams_of = $(if $(filter 1,$(1)),$(BIN)/seam_completions) $(filter %/seam_lab$(1),$(SEAMS))
+check-programs: $(LAB:%=$(BIN)/lab%) $(call seams_of,$(LAB))
+
+check: $(LAB:%=lab%) check-programs ## LAB=1: test your work, step by step (STEP=, TEST=)
+	@$(PYTHON) course/check.py --bin-dir $(BIN) $(or $(LAB),'')$(STEP:%= --step %)$(TEST:%= --test %)
+
+grade: ## LAB=1: the score table and build/grade/lab1/results.json (FROM=DIR)
+	@$(PYTHON) course/grade.py $(or $(LAB),'') $(FROM:%=--from %)$(if $(call on,$(V)), --verbose)
+
+# For the grader: where programs are.
+print-bin:
+	@echo $(BIN)
+
+.PHONY: check check-programs grade print-bin

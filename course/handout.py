@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""`make handout LAB=N`: build/handout/labN/, the starter tree of a lab, and its tarball."""
+
+import argparse
+import os
+import sys
+
+from kit import handout, labs, markers
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("lab", type=int, choices=sorted(labs.FOLDERS))
+    lab = parser.parse_args().lab
+    folder = os.path.join(labs.ROOT, "build/handout")
+    tree = os.path.join(folder, f"lab{lab}")
+    try:
+        gaps = [gap for gap in markers.all_gaps(labs.ROOT) if gap.lab == lab]
+        paths = handout.write_tree(tree, lab)
+    except markers.MarkerError as error:
+        sys.exit(str(error))
+    handout.write_tarball(tree, paths, f"{tree}.tar.gz")
+    for gap in gaps:
+        print(f"  step {gap.step}  {gap.file}: {gap.title} ({len(gap.solution)} lines)")
+    if not gaps:
+        sys.exit(f"lab {lab} has no markers: there is nothing to hand out")
+    print(f"{tree}: {len(paths)} files; {tree}.tar.gz")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Lab 1, the tests that no hand-out shows."""
+
+from kit.checks import Failed, check
+
+
+@check(lab=1, step=4, after=(1, 2, 3), needs=("lab1_serves",), hidden=True)
+def hidden_lab1_pipelined_in_order(t):
+    """Requests on one connection are answered in their order, whatever order they end in."""
+    server = t.start()
+    connection = t.connect(server, "A")
+    connection.send("/park/0?name=first")
+    server.event("start first")
+    connection.send("/fast?name=second")
+    server.event("start second", "a request that waits doesn't keep the next one from starting")
+    server.open_gate(0)
+    server.event("end first")
+    connection.answer().expect(200, '"park":"first"', "answers in order of completion")
+    connection.answer().expect(200, "second", "answers in order of completion")
+    server.stop()
+
+
+@check(lab=1, step=4, after=(1, 2, 3), needs=("lab1_serves",), hidden=True)
+def hidden_lab1_drains_what_is_in_flight(t):
+    """SIGTERM while a handler waits: it is answered, then the server ends with 0."""
+    import signal
+
+    server = t.start()
+    parked = t.connect(server, "A").send("/park/0?name=A")
+    server.event("start A")
+    t.step("sent SIGTERM")
+    server.process.send_signal(signal.SIGTERM)
+    server.open_gate(0)
+    server.event("end A", "what is in flight is answered before the loop stops")
+    parked.answer().expect(200, '"park":"A"')
+    try:
+        status = server.process.wait(20)
+    except Exception:
+        raise Failed("the server ends", "it runs on after 20 s") from None
+    if status != 0:
+        raise Failed("exit status 0", str(status), server.tail())
+
+
+@check(lab=1, step=4, after=(1, 2, 3), needs=("lab1_serves",), hidden=True)
+def hidden_lab1_many_at_once(t):
+    """64 requests parked at once, then released: 64 answers, none dropped."""
+    server = t.start()
+    connections = []
+    for number in range(64):
+        connections.append(t.connect(server, f"{number}").send(f"/park/0?name={number}"))
+        server.event(f"start {number}")
+    server.open_gate(0)
+    for number, connection in enumerate(connections):
+        cause = "64 end at once: one wake-up delivers them all, and nothing is dropped"
+        connection.answer().expect(200, f'"park":"{number}"', cause)
+    server.stop(0, cause)
+
+
+@check(lab=1, step=5, after=(1, 2, 3, 4), needs=("lab1_client_gone_cancels",), hidden=True)
+def hidden_lab1_many_clients_leave(t):
+    """32 clients leave at once: each handler is cancelled once, and nothing is left in flight."""
+    server = t.start()
+    connections = []
+    for number in range(32):
+        connections.append(t.connect(server, f"{number}"))
+        connections[-1].send(f"/park/0?name={number}")
+        server.event(f"start {number}")
+    for connection in connections:
+        connection.reset()
+    left = {f"cancelled {number}" for number in range(32)}
+    while left:
+        left.remove(server.event(left, "each client's own task is cancelled, once"))
+    t.get(server, "/fast?name=B").expect(200, "B")
+    server.stop(0, "exit status 3: a request is in flight for ever. Its answer was never posted")

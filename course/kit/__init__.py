@@ -1,0 +1,1 @@
+"""The course's tools: hand-outs from markers, checks, the grader. Standard library only."""

@@ -1,0 +1,35 @@
+"""Builds a lab with some of its steps filled in, in a tree that is kept: only what changes is
+compiled again. For the red gate and the mutants."""
+
+import os
+
+from . import grading, handout, sandbox
+from .labs import ROOT
+
+
+def tree_of(lab):
+    return os.path.join(ROOT, f"build/course/lab{lab}")
+
+
+def write(lab, filled):
+    tree = tree_of(lab)
+    os.makedirs(tree, exist_ok=True)
+    grading.share_dependencies(tree)
+    handout.write_tree(tree, lab, filled)
+    return tree
+
+
+def build(lab, *arguments):
+    """returns where its programs are. Warnings are errors: a starter has none."""
+    status, output, _ = grading.make(
+        tree_of(lab),
+        "-j2",
+        "WERROR=1",
+        "check-programs",
+        f"LAB={lab}",
+        *arguments,
+        limits=sandbox.UNLIMITED,
+    )
+    if status != 0:
+        raise grading.GraderError(f"lab {lab} doesn't build:\n{output}")
+    return grading.bin_dir(tree_of(lab), *arguments)

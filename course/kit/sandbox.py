@@ -1,0 +1,242 @@
+"""Runs a student's code as a child process: in limits, and so that nothing of it stays behind.
+
+What binds, and what doesn't:
+  RLIMIT_FSIZE   bounds each file, standard output and error among them
+  RLIMIT_CPU     ends what computes for ever; what waits for ever meets the caller's deadline
+  RLIMIT_AS      memory, per process; kills AddressSanitizer at its start, so not for such builds
+  RLIMIT_NPROC   processes and threads of the user: doesn't bind root, so root runs students as
+                 the user STUDENT_UID, which nothing else uses
+A process that leaves its group (setsid) still is ours: the grader adopts orphans
+(PR_SET_CHILD_SUBREAPER), and end_descendants() ends them by id. Nothing else is ever ended.
+"""
+
+import ctypes
+import os
+import resource
+import select
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+
+STUDENT_UID = 64123
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Limits:
+    cpu_s: int = 60
+    memory: int = 4 << 30  # bytes of address space; 0: no limit
+    processes: int = 256  # of the user, threads included
+    file: int = 64 << 20  # bytes
+
+
+# For `make check`: the student's own machine, so only what keeps a runaway from harming them.
+AT_HOME = Limits(processes=0)
+UNLIMITED = Limits(cpu_s=0, memory=0, processes=0, file=0)
+
+_adopts = False
+_as_user = None  # a uid, or None: as who we are
+
+
+def adopt_orphans():
+    """From now on orphans of our descendants become our children. Linux only; harmless elsewhere."""
+    global _adopts
+    _adopts = hasattr(_libc, "prctl") and _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+def drop_root():
+    """From now on students' code runs as STUDENT_UID, if we are root. returns the uid, or None"""
+    global _as_user
+    _as_user = STUDENT_UID if os.geteuid() == 0 else None
+    return _as_user
+
+
+def _chown(folder, uid):
+    for path, folders, names in os.walk(folder):
+        os.chown(path, uid, uid)
+        for name in [*folders, *names]:
+            os.lchown(os.path.join(path, name), uid, uid)
+
+
+def give_away(folder):
+    """Make a folder, and all in it, the student's: they build in there."""
+    if _as_user is not None:
+        _chown(folder, _as_user)
+
+
+def take_back(folder):
+    """Now it is ours again, and read-only for them."""
+    if _as_user is not None:
+        _chown(folder, 0)
+
+
+def _bound(what, value):
+    if value:
+        hard = resource.getrlimit(what)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(what, (value, value))
+
+
+def _preparation(limits):
+    def prepare():
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _bound(resource.RLIMIT_CPU, limits.cpu_s)
+        _bound(resource.RLIMIT_AS, limits.memory)
+        _bound(resource.RLIMIT_FSIZE, limits.file)
+        if _as_user is not None:
+            os.setgroups([])
+            os.setgid(_as_user)
+            os.setuid(_as_user)
+            _bound(resource.RLIMIT_NPROC, limits.processes)
+        if hasattr(_libc, "prctl"):  # a change of user would clear it
+            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+    return prepare
+
+
+def environment(**more):
+    """What a student's process sees: no PYTHON*, CRITERION*, MAKE* or LD_* of whoever grades."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TERM") if name in os.environ}
+    kept.update(
+        ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:exitcode=99",
+        UBSAN_OPTIONS="print_stacktrace=1",
+        **more,
+    )
+    return kept
+
+
+def spawn(command, limits, **options):
+    """subprocess.Popen in a session of its own. `env` is the whole environment."""
+    options.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.Popen(
+        command, start_new_session=True, preexec_fn=_preparation(limits), **options
+    )
+
+
+def end(process):
+    """End the process, its group, and what it has left behind. Harmless if it has ended."""
+    if process.poll() is None:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    process.wait()
+    end_descendants(known={process.pid})
+
+
+def _children():
+    """Of every process of the machine: {parent: [children]}."""
+    children = {}
+    for entry in os.listdir("/proc") if os.path.isdir("/proc") else []:
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat", "rb") as file:
+                    fields = file.read().rpartition(b")")[2].split()
+            except OSError:
+                continue
+            if fields[0] != b"Z":
+                children.setdefault(int(fields[1]), []).append(int(entry))
+    return children
+
+
+def _descendants():
+    children, found, new = _children(), [], [os.getpid()]
+    while new:
+        new = [child for parent in new for child in children.get(parent, [])]
+        found += new
+    return found
+
+
+def _reap(known):
+    """Collect orphans that have ended; `known` belong to somebody who waits for them."""
+    while True:
+        try:
+            info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if info is None or info.si_pid in known:
+            return
+        os.waitpid(info.si_pid, 0)
+
+
+def end_descendants(known=()):
+    """
+    End every process that descends from this one: first stop them all, so that none forks on while
+    another is ended. For when no child of our own is left that should live.
+    """
+    if not _adopts:
+        return
+    for stop in (signal.SIGSTOP, signal.SIGKILL):
+        for _ in range(200):
+            seen = [pid for pid in _descendants() if stop == signal.SIGKILL or not _stopped(pid)]
+            for pid in seen:
+                try:
+                    os.kill(pid, stop)
+                except ProcessLookupError:
+                    pass
+            _reap(set(known))
+            if not seen:
+                break
+            time.sleep(0.002)
+
+
+def _stopped(pid):
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in (b"T", b"Z", b"t")
+    except OSError:
+        return True
+
+
+def run(command, limits, timeout_s, output_limit=1 << 20, **options):
+    """
+    Run to the end. returns (status, output, what): the exit status or minus the signal, the last
+    bytes of standard output and error together, and one line if a limit ended it (else "").
+    """
+    process = spawn(command, limits, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+    os.set_blocking(process.stdout.fileno(), False)
+    deadline, output, total, what = time.monotonic() + timeout_s, b"", 0, ""
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            what = f"was ended after {timeout_s} s: it neither finished nor gave up"
+            break
+        if not select.select([process.stdout], [], [], min(left, 0.5))[0]:
+            if process.poll() is not None:
+                break  # its output is held open by somebody it has left behind
+            continue
+        piece = process.stdout.read(65536)
+        if not piece:
+            break
+        total += len(piece)
+        output = (output + piece)[-output_limit:]
+        if total > 16 * output_limit:
+            what = f"was ended after {total >> 20} MiB of output"
+            break
+    if not what:
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            what = f"was ended after {timeout_s} s: it neither finished nor gave up"
+    end(process)
+    process.stdout.close()
+    return process.returncode, output.decode(errors="replace"), what
+
+
+def describe(status):
+    """'exit status 1', 'killed by SIGSEGV'."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    more = {
+        "SIGXFSZ": ": it wrote more than it may",
+        "SIGXCPU": ": it computed for longer than it may",
+        "SIGSEGV": ": it touched memory that isn't its own; `make SAN=address,undefined` says where",
+    }
+    return f"killed by {name}{more.get(name, '')}"

@@ -1,0 +1,264 @@
+/*
+ * Lab 1, step 1: the completion queue alone, with a libuv loop of the test's. No Python; the
+ * requests are bare structs of a pool.
+ */
+#include "common/bridge/completions.h"
+
+#include <stdint.h>
+
+#include "common/http/internal.h"
+#include "course/seam/seam.h"
+
+enum { MANY = 64, POSTERS = 8, POSTS = 2000 };
+
+/* A loop, the queue, and what was delivered. HTTP thread only. */
+typedef struct {
+    uv_loop_t     loop;
+    http_pool_t  *pool;
+    completions_t queue;
+    uv_timer_t    deadline; /* turns a hang into a failure */
+    int           wake_ups, delivered, wanted;
+    int           post_again; /* so many more, from inside the drain */
+    uintptr_t     last[POSTERS];
+    int           out_of_order, wrong_response;
+} queue_t;
+
+static void on_wake(void *owner);
+
+/* A request that says who posted it and as which: (poster, number) in lab_data. */
+static http_request_t *numbered(queue_t *self, uintptr_t poster, uintptr_t number)
+{
+    http_request_t *req = http_pool_take(self->pool);
+
+    if (req == NULL)
+        seam_fail("memory for a request", "none", "");
+    req->lab_data = (void *)(poster * 1000000 + number);
+    return req;
+}
+
+static http_response_t *answer(void)
+{
+    return http_response_new(200, "text/plain", "x", 1);
+}
+
+static void post(queue_t *self, uintptr_t poster, uintptr_t number)
+{
+    int err = completions_post(&self->queue, numbered(self, poster, number), answer());
+
+    SEAM_EXPECT(err == 0, "completions_post() returns 0 while the queue is open",
+                "it refuses only after completions_close()", "%d (%s)", err, uv_strerror(err));
+}
+
+static void on_wake(void *owner)
+{
+    queue_t         *self = owner;
+    http_request_t  *req;
+    http_response_t *resp;
+
+    self->wake_ups++;
+    while (completions_take(&self->queue, &req, &resp)) {
+        uintptr_t poster = (uintptr_t)req->lab_data / 1000000;
+        uintptr_t number = (uintptr_t)req->lab_data % 1000000;
+
+        self->delivered++;
+        self->wrong_response += resp == NULL || http_response_status(resp) != 200;
+        self->out_of_order += number != self->last[poster] + 1;
+        self->last[poster] = number;
+        http_response_free(resp);
+        http_request_unref(req);
+        if (self->post_again > 0) {
+            self->post_again--;
+            post(self, 0, self->last[0] + 1);
+        }
+    }
+    if (self->delivered >= self->wanted)
+        uv_stop(&self->loop);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    queue_t *self = timer->data;
+
+    seam_fail(
+        seam_text("%d answers are delivered", self->wanted),
+        seam_text("%d, in %d wake-ups; then nothing for 10 s", self->delivered, self->wake_ups),
+        self->wake_ups == 0 ? "the HTTP thread is never woken: uv_async_send() after the push"
+                            : "libuv merges wake-ups: one that is left out, or a queue that "
+                              "isn't drained, strands what is still in it");
+}
+
+static void queue_open(queue_t *self)
+{
+    *self = (queue_t){.pool = http_pool_new()};
+    uv_loop_init(&self->loop);
+    if (completions_open(&self->queue, &self->loop, on_wake, self) != 0)
+        seam_fail("completions_open() returns 0", "an error", "");
+    uv_timer_init(&self->loop, &self->deadline);
+    self->deadline.data = self;
+    uv_timer_start(&self->deadline, on_deadline, 10000, 0);
+}
+
+static void queue_close(queue_t *self)
+{
+    completions_close(&self->queue);
+    uv_close((uv_handle_t *)&self->deadline, NULL);
+    uv_run(&self->loop, UV_RUN_DEFAULT);
+    SEAM_EXPECT(atomic_load(&self->pool->users) == 1u + self->pool->free_count,
+                "every request struct is back in the pool",
+                "a reference is lost: who takes a request also drops it, or hands it on",
+                "%u are held still", atomic_load(&self->pool->users) - 1 - self->pool->free_count);
+    http_pool_close(self->pool);
+}
+
+static void expect_delivered(const queue_t *self)
+{
+    SEAM_EXPECT(self->delivered == self->wanted && self->out_of_order == 0 &&
+                    self->wrong_response == 0,
+                seam_text("%d answers, in the order of their posts", self->wanted),
+                "first in, first out, each with its own response",
+                "%d, %d out of order, %d with a wrong response", self->delivered,
+                self->out_of_order, self->wrong_response);
+}
+
+static void many_come_in_one_wake_up(void)
+{
+    queue_t self;
+
+    queue_open(&self);
+    self.wanted = MANY;
+    for (uintptr_t i = 1; i <= MANY; i++)
+        post(&self, 0, i);
+    uv_run(&self.loop, UV_RUN_NOWAIT);
+    SEAM_EXPECT(self.delivered == MANY, "64 posted before the loop runs, 64 delivered",
+                "libuv merges wake-ups: drain the whole queue each time you are woken",
+                "%d delivered in %d wake-ups", self.delivered, self.wake_ups);
+    expect_delivered(&self);
+    SEAM_EXPECT(self.wake_ups == 1, "one wake-up for all 64",
+                "one uv_async_t for the whole queue; libuv merges the calls", "%d wake-ups",
+                self.wake_ups);
+    queue_close(&self);
+}
+
+static void a_post_from_inside_the_drain_is_delivered(void)
+{
+    queue_t self;
+
+    queue_open(&self);
+    self.wanted = 1 + MANY;
+    self.post_again = MANY;
+    post(&self, 0, 1);
+    uv_run(&self.loop, UV_RUN_DEFAULT);
+    expect_delivered(&self);
+    queue_close(&self);
+}
+
+/*
+ * A poster comes between the drain's last look and the end of the wake-up: it posts when the queue
+ * has been found empty, from inside the callback. A flag that is cleared too late loses it.
+ */
+static void on_wake_then_post(void *owner)
+{
+    queue_t *self = owner;
+
+    on_wake(self);
+    if (self->delivered == 1)
+        post(self, 0, 2);
+}
+
+static void a_post_at_the_end_of_a_wake_up_wakes_again(void)
+{
+    queue_t self;
+
+    queue_open(&self);
+    self.queue.on_wake = on_wake_then_post;
+    self.wanted = 2;
+    post(&self, 0, 1);
+    uv_run(&self.loop, UV_RUN_DEFAULT);
+    expect_delivered(&self);
+    queue_close(&self);
+}
+
+static void a_post_after_close_is_refused_and_freed(void)
+{
+    queue_t         self;
+    http_request_t *req;
+    int             err;
+
+    queue_open(&self);
+    self.wanted = 1;
+    post(&self, 0, 1); /* that it takes this one shows that it isn't closed from the start */
+    uv_run(&self.loop, UV_RUN_DEFAULT);
+    expect_delivered(&self);
+    req = numbered(&self, 0, 2);
+    http_request_ref(req); /* to look at it afterwards */
+    completions_close(&self.queue);
+    err = completions_post(&self.queue, req, answer());
+    SEAM_EXPECT(err == UV_ECANCELED, "UV_ECANCELED for a post after completions_close()",
+                "`closed` is read under the lock, and then nothing is queued", "%d", err);
+    SEAM_EXPECT(atomic_load(&req->refs) == 1, "the poster's reference is dropped: 1 is left",
+                "a refused post takes over `req` and `resp` too, and frees both", "%u are left",
+                atomic_load(&req->refs));
+    http_request_unref(req);
+    uv_close((uv_handle_t *)&self.deadline, NULL);
+    uv_run(&self.loop, UV_RUN_DEFAULT);
+    http_pool_close(self.pool);
+}
+
+/* ---- Many threads ---------------------------------------------------------------------------- */
+
+typedef struct {
+    queue_t         *queue;
+    http_request_t  *requests[POSTS];
+    http_response_t *responses[POSTS];
+    uv_thread_t      thread;
+    int              refused;
+} poster_t;
+
+static void poster_main(void *arg)
+{
+    poster_t *self = arg;
+
+    for (int i = 0; i < POSTS; i++)
+        self->refused +=
+            completions_post(&self->queue->queue, self->requests[i], self->responses[i]) != 0;
+}
+
+static void eight_threads_lose_nothing(void)
+{
+    static poster_t posters[POSTERS];
+    queue_t         self;
+
+    queue_open(&self);
+    self.wanted = POSTERS * POSTS;
+    for (uintptr_t i = 0; i < POSTERS; i++) {
+        posters[i].queue = &self;
+        for (uintptr_t k = 0; k < POSTS; k++) {
+            posters[i].requests[k] = numbered(&self, i, k + 1);
+            posters[i].responses[k] = answer();
+        }
+    }
+    for (int i = 0; i < POSTERS; i++)
+        uv_thread_create(&posters[i].thread, poster_main, &posters[i]);
+    uv_run(&self.loop, UV_RUN_DEFAULT);
+    for (int i = 0; i < POSTERS; i++) {
+        uv_thread_join(&posters[i].thread);
+        SEAM_EXPECT(posters[i].refused == 0, "no post is refused while the queue is open",
+                    "the queue has no bound of its own: --max-in-flight is the server's",
+                    "thread %d: %d refused", i, posters[i].refused);
+    }
+    expect_delivered(&self);
+    queue_close(&self);
+}
+
+int main(int argc, char **argv)
+{
+    static const seam_test_t tests[] = {
+        {"many_come_in_one_wake_up", many_come_in_one_wake_up},
+        {"a_post_from_inside_the_drain_is_delivered", a_post_from_inside_the_drain_is_delivered},
+        {"a_post_at_the_end_of_a_wake_up_wakes_again", a_post_at_the_end_of_a_wake_up_wakes_again},
+        {"a_post_after_close_is_refused_and_freed", a_post_after_close_is_refused_and_freed},
+        {"eight_threads_lose_nothing", eight_threads_lose_nothing},
+    };
+
+    return seam_main(argc, argv, tests, SEAM_COUNT(tests));
+}

@@ -1,0 +1,169 @@
+/* An interpreter for seam tests, and fakes of asyncio's loop and task that record what they get. */
+#include "course/seam/python.h"
+
+#include <stdio.h>
+#include <string.h>
+
+seam_record_t   seam_record;
+bridge_thread_t seam_thread;
+
+static bridge_t    *bridge;
+static http_pool_t *pool;
+
+/*
+ * calls: what the code under test has called, in order, as (name, argument). alive counts objects of
+ * a kind that exist, so that a reference that is lost shows.
+ */
+static const char fakes[] =
+    "import asyncio, gc, inspect, weakref\n"
+    "calls, fail = [], set()\n"
+    "class Counted:\n"
+    "    alive = 0\n"
+    "    def __init__(self): type(self).alive += 1\n"
+    "    def __del__(self): type(self).alive -= 1\n"
+    "class Handle(Counted): alive = 0\n"
+    "def note(name, argument):\n"
+    "    calls.append((name, argument))\n"
+    "    if name in fail: raise RuntimeError(name + ' fails, as this test wants')\n"
+    "class Task(Counted):\n"
+    "    alive = 0\n"
+    "    outcome = 'hello'\n"
+    "    def add_done_callback(self, callback, **kw): note('add_done_callback', callback)\n"
+    "    def result(self):\n"
+    "        note('result', None)\n"
+    "        if isinstance(self.outcome, BaseException): raise self.outcome\n"
+    "        return self.outcome\n"
+    "    def cancel(self, *a): note('cancel', None); return True\n"
+    "class Loop:\n"
+    "    def call_soon_threadsafe(self, callback, *a, **kw):\n"
+    "        note('call_soon_threadsafe', callback); return Handle()\n"
+    "    def call_soon(self, callback, *a, **kw):\n"
+    "        note('call_soon', callback); return Handle()\n"
+    "    def create_task(self, coroutine, **kw):\n"
+    "        note('create_task', coroutine); return Task()\n"
+    "loop = Loop()\n"
+    "async def hello(request): return 'hello'\n"
+    "def raises(request): raise ValueError('this handler fails before it is a coroutine')\n"
+    "def names(): return ' '.join(name for name, _ in calls)\n";
+
+void seam_python_open(void)
+{
+    bridge_options_t options = {.debug = false};
+
+    if (bridge_open(&bridge, &options, &seam_thread) != 0)
+        seam_fail("Python starts", "it doesn't", "");
+    pool = http_pool_new();
+    bridge_attach(&seam_thread);
+    seam_py_run(fakes);
+}
+
+static PyObject *main_dict(void)
+{
+    return PyModule_GetDict(PyImport_AddModule("__main__")); /* borrowed */
+}
+
+static PyObject *run(const char *source, int start)
+{
+    PyObject *value = PyRun_String(source, start, main_dict(), main_dict()); /* new */
+
+    if (value == NULL) {
+        PyErr_Print();
+        seam_fail("the test's own Python code runs", source, "see above");
+    }
+    return value;
+}
+
+void seam_py_run(const char *source)
+{
+    Py_DECREF(run(source, Py_file_input));
+}
+
+long seam_py_long(const char *expression)
+{
+    PyObject *value = run(expression, Py_eval_input); /* new */
+    long      number = PyLong_AsLong(value);
+
+    Py_DECREF(value);
+    return number;
+}
+
+const char *seam_py_show(const char *expression)
+{
+    static char text[256];
+    PyObject   *value = run(expression, Py_eval_input); /* new */
+    PyObject   *shown = PyObject_Str(value);            /* new */
+
+    snprintf(text, sizeof text, "%s", shown == NULL ? "?" : PyUnicode_AsUTF8(shown));
+    Py_XDECREF(shown);
+    Py_DECREF(value);
+    return text;
+}
+
+PyObject *seam_py_get(const char *name)
+{
+    return PyDict_GetItemString(main_dict(), name); /* borrowed */
+}
+
+http_request_t *seam_request(const char *handler)
+{
+    static bridge_route_t route;
+    http_request_t       *req = http_pool_take(pool);
+
+    route = (bridge_route_t){.bridge = bridge,
+                             .handler = seam_py_get(handler),
+                             .method = HTTP_METHOD_GET,
+                             .pattern = "/",
+                             .where = "handler (seam test)"};
+    if (req == NULL || http_request_head_append(req, "/", 1) != 0)
+        seam_fail("memory for a request", "none", "");
+    req->method = HTTP_METHOD_GET;
+    req->version_minor = 1;
+    req->target_len = req->path_len = req->query_at = 1;
+    req->route_arg = &route;
+    return req;
+}
+
+http_request_list_t *seam_ready(http_request_t *req)
+{
+    static http_request_list_t list;
+
+    list = (http_request_list_t){0};
+    http_request_list_push(&list, req);
+    return &list;
+}
+
+void seam_expect_no_error(const char *after)
+{
+    PyObject *type = PyErr_Occurred(); /* borrowed */
+
+    if (type != NULL)
+        seam_fail(seam_text("no Python exception is set after %s", after),
+                  ((PyTypeObject *)type)->tp_name,
+                  "an error is handled in one place, which clears it: bridge_response(req, NULL), "
+                  "PyErr_Clear()");
+}
+
+/* Take note; keep the request's reference, which the test looks at. */
+static void record(http_response_t *resp)
+{
+    seam_record.attached = PyGILState_Check() != 0;
+    seam_record.error_set = seam_record.attached && PyErr_Occurred() != NULL;
+    seam_record.status = resp == NULL ? 0 : http_response_status(resp);
+    http_response_free(resp);
+}
+
+void seam_respond(http_request_t *req, http_response_t *resp)
+{
+    (void)req;
+    seam_record.answered++;
+    record(resp);
+}
+
+int seam_post(completions_t *queue, http_request_t *req, http_response_t *resp)
+{
+    (void)queue;
+    (void)req;
+    seam_record.posted++;
+    record(resp);
+    return 0;
+}

@@ -1,0 +1,55 @@
+/*
+ * For seam tests of labs: an interpreter, Python in C strings, one request with a handler, and
+ * neighbours of dispatch.c that only record.
+ *
+ * A test program includes this and then the lab's dispatch.c itself: its static functions are what
+ * the tests call, and the macros below put the fakes in the place of the real neighbours.
+ *
+ * thread: main, attached but where the code under test attaches itself.
+ */
+#ifndef LOOPLAB_COURSE_SEAM_PYTHON_H
+#define LOOPLAB_COURSE_SEAM_PYTHON_H
+
+#include "common/bridge/internal.h"
+#include "common/http/internal.h"
+#include "common/lab/lab.h"
+#include "course/seam/seam.h"
+
+/* What dispatch.c has answered or posted. */
+typedef struct {
+    int  answered;  /* http_respond_transfer(), on the HTTP thread's behalf */
+    int  posted;    /* completions_post() */
+    int  status;    /* of the last one; 0: there was no response */
+    bool error_set; /* a Python exception was set at that time */
+    bool attached;
+} seam_record_t;
+
+extern seam_record_t   seam_record;
+extern bridge_thread_t seam_thread; /* the HTTP thread's state */
+
+/* Start Python, attached; fakes/asyncio stand in __main__ (see seam/python.c). */
+void seam_python_open(void);
+
+void seam_py_run(const char *source);
+long seam_py_long(const char *expression);
+/* repr() of an expression, in static memory. */
+const char *seam_py_show(const char *expression);
+/* __main__.name, borrowed. */
+PyObject *seam_py_get(const char *name);
+
+/* A request for the handler __main__.`handler`, with one reference; `seam_request` keeps it. */
+http_request_t *seam_request(const char *handler);
+
+/* The list that holds this one request, as the server makes it once a turn. */
+http_request_list_t *seam_ready(http_request_t *req);
+
+/* No exception is set. */
+void seam_expect_no_error(const char *after);
+
+void seam_respond(http_request_t *req, http_response_t *resp);
+int  seam_post(completions_t *queue, http_request_t *req, http_response_t *resp);
+
+#define http_respond_transfer seam_respond
+#define completions_post      seam_post
+
+#endif
