@@ -36,6 +36,7 @@ static void on_cancel(void *owner, http_request_t *req, PyObject *arg);
  */
 static int call_on_loop(lab_t *lab, PyObject *callable)
 {
+    /* LAB 1, STEP 2 { the hand-over: one call of call_soon_threadsafe(), references in order */
     PyObject *args[] = {NULL, callable};
     PyObject *handle = NULL;
 
@@ -45,6 +46,12 @@ static int call_on_loop(lab_t *lab, PyObject *callable)
     Py_XDECREF(handle);
     Py_XDECREF(callable);
     return handle == NULL ? -1 : 0;
+    /* } LAB 1, STEP 2; until then:
+     *     (void)lab;
+     *     Py_XDECREF(callable);
+     *     PyErr_SetString(PyExc_NotImplementedError, "lab 1, step 2");
+     *     return -1;
+     */
 }
 
 /* HTTP thread, once a turn: every request that is complete by now. */
@@ -59,8 +66,13 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
         trace_mark(req->trace, TRACE_ATTACHED);
         woken = bridge_callable(on_woken, lab, req); /* new */
         trace_mark(req->trace, TRACE_SCHEDULED);
+        /* LAB 1, STEP 2 { hand `woken` over; where that fails, the request gets its 500 here */
         if (call_on_loop(lab, woken) != 0) /* lock, deque, self-pipe: a wake-up each */
             http_respond_transfer(req, bridge_response(req, NULL));
+        /* } LAB 1, STEP 2; until then:
+         *     Py_XDECREF(woken);
+         *     http_respond_transfer(req, http_response_of_status(501));
+         */
     }
     bridge_detach(lab->python);
 }
@@ -68,11 +80,13 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
 /* Loop thread: handler -> coroutine -> task. */
 static void on_woken(void *owner, http_request_t *req, PyObject *arg)
 {
-    lab_t    *lab = owner;
-    PyObject *coroutine = NULL, *task = NULL, *callback = NULL, *none = NULL;
+    lab_t *lab = owner;
 
     (void)arg;
     trace_mark(req->trace, TRACE_WOKEN);
+    /* LAB 1, STEP 3 { call the handler, make its coroutine a task that ends in on_done() */
+    PyObject *coroutine = NULL, *task = NULL, *callback = NULL, *none = NULL;
+
     coroutine = bridge_call_handler(req); /* ② new */
     if (coroutine != NULL)
         task = PyObject_CallOneArg(lab->loop.create_task, coroutine); /* new */
@@ -88,6 +102,10 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
     Py_XDECREF(callback);
     Py_XDECREF(task);
     Py_XDECREF(coroutine);
+    /* } LAB 1, STEP 3; until then:
+     *     (void)on_done;
+     *     completions_post(lab->completions, req, http_response_of_status(501));
+     */
 }
 
 /* Loop thread: the task is done, whichever way it ended. */
@@ -95,14 +113,20 @@ static void on_done(void *owner, http_request_t *req, PyObject *task)
 {
     lab_t           *lab = owner;
     http_response_t *resp;
-    PyObject        *value;
 
     trace_mark(req->trace, TRACE_CONVERTED);
+    /* LAB 1, STEP 4 { what the task has come to, as a response; the task is no longer needed */
+    PyObject *value;
+
     value = PyObject_CallMethodNoArgs(task, lab->asyncio.result); /* ③ new; or raises */
     resp = bridge_response(req, value);
     Py_XDECREF(value);
     Py_DECREF((PyObject *)req->lab_data);
     req->lab_data = NULL;
+    /* } LAB 1, STEP 4; until then:
+     *     (void)task;
+     *     resp = http_response_of_status(501);
+     */
     trace_mark(req->trace, TRACE_POSTED);
     completions_post(lab->completions, req, resp); /* ④ req is gone now */
 }
@@ -122,26 +146,36 @@ void lab_on_completions(lab_t *lab)
 /* HTTP thread: nobody waits for the answer, so cancel the task; on its own loop's thread. */
 void lab_on_client_gone(lab_t *lab, http_request_t *req)
 {
+    /* LAB 1, STEP 5 { on_cancel() on the loop's thread; a loop that is closed needs none */
     bridge_attach(lab->python);
     if (call_on_loop(lab, bridge_callable(on_cancel, lab, req)) != 0)
         PyErr_Clear(); /* the loop is closed, and its tasks are cancelled already */
     bridge_detach(lab->python);
+    /* } LAB 1, STEP 5; until then:
+     *     (void)lab, (void)req;
+     *     (void)on_cancel, (void)call_on_loop;
+     */
 }
 
 /* Loop thread. */
 static void on_cancel(void *owner, http_request_t *req, PyObject *arg)
 {
-    lab_t    *lab = owner;
+    lab_t *lab = owner;
+
+    (void)arg;
+    /* LAB 1, STEP 5 { cancel the request's task, if it has one still */
     PyObject *task = req->lab_data; /* borrowed; NULL: done, or never begun */
     PyObject *known;
 
-    (void)arg;
     if (task == NULL)
         return;
     known = PyObject_CallMethodNoArgs(task, lab->asyncio.cancel); /* new */
     if (known == NULL)
         PyErr_WriteUnraisable(task);
     Py_XDECREF(known);
+    /* } LAB 1, STEP 5; until then:
+     *     (void)lab, (void)req;
+     */
 }
 
 /* ---- Start and end --------------------------------------------------------------------------- */
