@@ -48,8 +48,8 @@ int completions_post(completions_t *self, http_request_t *req, http_response_t *
     return 0;
     /* } LAB 1, STEP 1; until then:
      *     (void)self;
-     *     req->result = resp;
-     *     http_request_unref(req); // with its result: nobody is answered
+     *     http_response_free(resp);
+     *     http_request_unref(req); // nobody is answered
      *     return UV_ECANCELED;
      */
 }

@@ -23,6 +23,7 @@ def alone(step, test, title):
     seam("seam_lab1", test, title, lab=1, step=step)
 
 
+alone(0, "completions_are_all_taken", "Given code: one wake-up takes all completions.")
 alone(2, "submit_reaches_the_loop", "The request is handed over by call_soon_threadsafe().")
 alone(2, "submit_keeps_no_reference", "Handle and callable are released after the hand-over.")
 alone(2, "submit_that_fails_is_a_500", "A loop that refuses the call: 500.")

@@ -52,6 +52,28 @@ static void expect_alive(const char *type, const char *cause)
     SEAM_EXPECT(alive == 0, seam_text("no %s is left in memory", type), cause, "%ld", alive);
 }
 
+/* HTTP thread: hand one request to the lab, as the server does once a turn. */
+static void submit(lab_t *lab, http_request_t *req)
+{
+    http_request_list_t *ready = seam_ready(req);
+
+    bridge_detach(&seam_thread);
+    lab_on_ready(lab, ready);
+    SEAM_EXPECT(!PyGILState_Check(), "lab_on_ready() leaves the thread detached",
+                "who keeps the GIL while it polls keeps the loop's thread from running",
+                "still attached");
+    bridge_attach(&seam_thread);
+}
+
+static void leave(lab_t *lab, http_request_t *req)
+{
+    bridge_detach(&seam_thread);
+    lab_on_client_gone(lab, req);
+    SEAM_EXPECT(!PyGILState_Check(), "lab_on_client_gone() leaves the thread detached",
+                "attach and detach in the same function", "still attached");
+    bridge_attach(&seam_thread);
+}
+
 /* ---- Step 2 ---------------------------------------------------------------------------------- */
 
 static void submit_reaches_the_loop(void)
@@ -59,9 +81,7 @@ static void submit_reaches_the_loop(void)
     lab_t          *lab = open_lab();
     http_request_t *req = seam_request("hello");
 
-    bridge_detach(&seam_thread);
-    lab_on_ready(lab, seam_ready(req));
-    bridge_attach(&seam_thread);
+    submit(lab, req);
     expect_calls("call_soon_threadsafe",
                  "from another thread only call_soon_threadsafe() wakes the loop: call_soon() is a "
                  "lost wake-up");
@@ -76,9 +96,7 @@ static void submit_keeps_no_reference(void)
     lab_t          *lab = open_lab();
     http_request_t *req = seam_request("hello");
 
-    bridge_detach(&seam_thread);
-    lab_on_ready(lab, seam_ready(req));
-    bridge_attach(&seam_thread);
+    submit(lab, req);
     expect_calls("call_soon_threadsafe", "");
     expect_alive("Handle", "what call_soon_threadsafe() returns is a new reference: Py_DECREF it");
     seam_py_run("calls.clear()"); /* as the loop does once it has called it */
@@ -92,9 +110,7 @@ static void submit_that_fails_is_a_500(void)
     http_request_t *req = seam_request("hello");
 
     seam_py_run("fail.add('call_soon_threadsafe')");
-    bridge_detach(&seam_thread);
-    lab_on_ready(lab, seam_ready(req));
-    bridge_attach(&seam_thread);
+    submit(lab, req);
     SEAM_EXPECT(seam_record.answered == 1 && seam_record.status == 500,
                 "the loop refuses the call: the request is answered 500",
                 "NULL means: not handed over. Answer with bridge_response(req, NULL)",
@@ -106,16 +122,23 @@ static void submit_that_fails_is_a_500(void)
 
 static void submit_gives_the_gil_back(void)
 {
-    lab_t               *lab = open_lab();
-    http_request_list_t *ready = seam_ready(seam_request("hello"));
+    submit(open_lab(), seam_request("hello"));
+    expect_calls("call_soon_threadsafe", "the request is handed over");
+}
+
+/* Given code: it stays as it is. */
+static void completions_are_all_taken(void)
+{
+    lab_t *lab = open_lab();
 
     bridge_detach(&seam_thread);
-    lab_on_ready(lab, ready);
-    SEAM_EXPECT(!PyGILState_Check(), "lab_on_ready() leaves the thread detached",
-                "who keeps the GIL while it polls keeps the loop's thread from running",
-                "still attached");
-    bridge_attach(&seam_thread);
-    expect_calls("call_soon_threadsafe", "the request is handed over");
+    seam_completed = seam_ready(seam_request("hello"));
+    http_request_list_push(seam_completed, seam_request("hello"));
+    http_request_list_push(seam_completed, seam_request("hello"));
+    lab_on_completions(lab);
+    SEAM_EXPECT(seam_record.answered == 3, "three completions in one wake-up: three answers",
+                "libuv merges wake-ups: take until the queue is empty", "%d answered",
+                seam_record.answered);
 }
 
 /* ---- Step 3 ---------------------------------------------------------------------------------- */
@@ -251,9 +274,7 @@ static void gone_cancels_on_the_loop(void)
 
     seam_py_run("task = Task()");
     req->lab_data = Py_NewRef(seam_py_get("task"));
-    bridge_detach(&seam_thread);
-    lab_on_client_gone(lab, req);
-    bridge_attach(&seam_thread);
+    leave(lab, req);
     expect_calls("call_soon_threadsafe",
                  "task.cancel() isn't thread-safe: have the loop's thread call on_cancel()");
     seam_py_run("calls.pop()[1]()"); /* the loop's turn */
@@ -270,9 +291,7 @@ static void gone_after_the_end_is_harmless(void)
     lab_t          *lab = open_lab();
     http_request_t *req = seam_request("hello");
 
-    bridge_detach(&seam_thread);
-    lab_on_client_gone(lab, req);
-    bridge_attach(&seam_thread);
+    leave(lab, req);
     expect_calls("call_soon_threadsafe", "have the loop's thread call on_cancel()");
     seam_py_run("calls.pop()[1]()"); /* lab_data is NULL: done meanwhile, or never begun */
     seam_expect_no_error("on_cancel() without a task");
@@ -284,9 +303,7 @@ static void gone_with_the_loop_closed_is_quiet(void)
     http_request_t *req = seam_request("hello");
 
     seam_py_run("fail.add('call_soon_threadsafe')");
-    bridge_detach(&seam_thread);
-    lab_on_client_gone(lab, req);
-    bridge_attach(&seam_thread);
+    leave(lab, req);
     expect_calls("call_soon_threadsafe", "have the loop's thread call on_cancel()");
     seam_expect_no_error("lab_on_client_gone() with a closed loop");
 }
@@ -294,6 +311,7 @@ static void gone_with_the_loop_closed_is_quiet(void)
 int main(int argc, char **argv)
 {
     static const seam_test_t tests[] = {
+        {"completions_are_all_taken", completions_are_all_taken},
         {"submit_reaches_the_loop", submit_reaches_the_loop},
         {"submit_keeps_no_reference", submit_keeps_no_reference},
         {"submit_that_fails_is_a_500", submit_that_fails_is_a_500},

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-seam_record_t   seam_record;
-bridge_thread_t seam_thread;
+seam_record_t        seam_record;
+bridge_thread_t      seam_thread;
+http_request_list_t *seam_completed;
 
 static bridge_t    *bridge;
 static http_pool_t *pool;
@@ -166,4 +167,12 @@ int seam_post(completions_t *queue, http_request_t *req, http_response_t *resp)
     seam_record.posted++;
     record(resp);
     return 0;
+}
+
+bool seam_take(completions_t *queue, http_request_t **req, http_response_t **resp)
+{
+    (void)queue;
+    *resp = NULL;
+    *req = seam_completed == NULL ? NULL : http_request_list_pop(seam_completed);
+    return *req != NULL;
 }

@@ -24,8 +24,9 @@ typedef struct {
     bool attached;
 } seam_record_t;
 
-extern seam_record_t   seam_record;
-extern bridge_thread_t seam_thread; /* the HTTP thread's state */
+extern seam_record_t        seam_record;
+extern http_request_list_t *seam_completed; /* what completions_take() yields */
+extern bridge_thread_t      seam_thread;    /* the HTTP thread's state */
 
 /* Start Python, attached; fakes/asyncio stand in __main__ (see seam/python.c). */
 void seam_python_open(void);
@@ -48,6 +49,7 @@ void seam_expect_no_error(const char *after);
 
 void seam_respond(http_request_t *req, http_response_t *resp);
 int  seam_post(completions_t *queue, http_request_t *req, http_response_t *resp);
+bool seam_take(completions_t *queue, http_request_t **req, http_response_t **resp);
 
 #define http_respond_transfer seam_respond
 #define completions_post      seam_post
