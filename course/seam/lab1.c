@@ -122,7 +122,9 @@ static void submit_that_fails_is_a_500(void)
 
 static void submit_gives_the_gil_back(void)
 {
-    submit(open_lab(), seam_request("hello"));
+    lab_t *lab = open_lab();
+
+    submit(lab, seam_request("hello"));
     expect_calls("call_soon_threadsafe", "the request is handed over");
 }
 
@@ -131,10 +133,10 @@ static void completions_are_all_taken(void)
 {
     lab_t *lab = open_lab();
 
-    bridge_detach(&seam_thread);
     seam_completed = seam_ready(seam_request("hello"));
     http_request_list_push(seam_completed, seam_request("hello"));
     http_request_list_push(seam_completed, seam_request("hello"));
+    bridge_detach(&seam_thread);
     lab_on_completions(lab);
     SEAM_EXPECT(seam_record.answered == 3, "three completions in one wake-up: three answers",
                 "libuv merges wake-ups: take until the queue is empty", "%d answered",
