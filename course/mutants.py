@@ -65,7 +65,7 @@ def judge(lab, mutant, steps, by_name):
     """returns what is wrong, or None"""
     tree = building.write(lab, steps)
     apply(mutant, tree)
-    where = building.build(lab, "WERROR=0")
+    where = building.build(lab, warnings=True)
     check = by_name.get(mutant.header["Test"])
     if check is None or str(check.step) != mutant.header["Step"]:
         return f"no test {mutant.header['Test']} at step {mutant.header['Step']}"

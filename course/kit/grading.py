@@ -77,9 +77,9 @@ def make(tree, *arguments, limits=_COMPILING):
     )
 
 
-def bin_dir(tree, *arguments):
+def bin_dir(tree):
     """Where that tree's Makefile puts programs."""
-    status, output, _ = make(tree, "-s", "print-bin", *arguments, limits=sandbox.UNLIMITED)
+    status, output, _ = make(tree, "-s", "print-bin", limits=sandbox.UNLIMITED)
     if status != 0:
         raise GraderError(f"the Makefile in {tree} doesn't say where programs go:\n{output}")
     return output.split()[-1]

@@ -18,7 +18,7 @@ import os
 import re
 from dataclasses import dataclass
 
-_OPEN = re.compile(r"^(\s*)/\* LAB (\d+), STEP (\d+) \{ (\S.*\S) \*/$")
+_OPEN = re.compile(r"^(\s*)/\* LAB (\d+), STEP (\d+) \{ (\S(?:.*\S)?) \*/$")
 _CLOSE = re.compile(r"^(\s*)/\* \} LAB (\d+), STEP (\d+)(; until then:| \*/)$")
 _SUSPECT = re.compile(r"/\*.*\bSTEP \d+\b.*[{}]|/\*\s*[{}]?\s*LAB \d+, STEP|^\s*/\* \} ")
 _STUB = re.compile(r"^\s*\*( (.*))?$")

@@ -177,7 +177,6 @@ static void start_keeps_only_the_task(void)
     SEAM_EXPECT(seam_py_long("Task.alive") == 1, "the task lives on in req->lab_data",
                 "lab_data needs a reference of its own: Py_NewRef()", "it is gone");
     Py_XDECREF((PyObject *)req->lab_data);
-    req->lab_data = NULL;
     seam_py_run("calls.clear()");
     expect_alive("Task", "create_task() returns a new reference: Py_DECREF it. One more is "
                          "lab_data's, which on_done() drops");
@@ -231,7 +230,8 @@ static void check_done(const done_case_t *c)
 
     seam_py_run(seam_text("task = Task(); task.outcome = %s", c->outcome));
     task = seam_py_get("task"); /* borrowed */
-    req->lab_data = Py_NewRef(task);
+    Py_INCREF(task);
+    req->lab_data = task;
     on_done(lab, req, task);
     SEAM_EXPECT(seam_record.posted == 1 && seam_record.answered == 0,
                 "one answer, through completions_post()",

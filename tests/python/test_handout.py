@@ -1,0 +1,143 @@
+"""What gets into a hand-out, and above all what doesn't."""
+
+import json
+import os
+import re
+import sys
+import tarfile
+import unittest
+
+from support import WithFolder
+
+COURSE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "course")
+sys.path.insert(0, COURSE)
+
+from kit import handout, labs, markers  # noqa: E402
+
+GAPS = markers.all_gaps(labs.ROOT)
+LABS = sorted({gap.lab for gap in GAPS})
+
+# Lines that stand in a gap and elsewhere, and tell nothing: idioms of the whole code base. Whitespace
+# folded, comments left out.
+IDIOMS = {
+    "(*req)->result = NULL;",
+    "PyErr_Clear();",
+    "PyErr_WriteUnraisable(task);",
+    "Py_XDECREF(callable);",
+    "Py_XDECREF(callback);",
+    "Py_XDECREF(handle);",
+    "Py_XDECREF(known);",
+    "Py_XDECREF(none);",
+    "Py_XDECREF(value);",
+    "bridge_attach(lab->python);",
+    "bridge_detach(lab->python);",
+    "if (callback != NULL)",
+    "if (known == NULL)",
+    "return false;",
+    "return true;",
+    "uv_async_send(&self->async);",
+    "uv_mutex_lock(&self->lock);",
+    "uv_mutex_unlock(&self->lock);",
+}
+
+
+def folded(line):
+    return " ".join(re.sub(r"/\*.*?\*/", "", line).split())
+
+
+def telling(gap):
+    """The lines of a solution that would tell somebody something, and that its stub doesn't say."""
+    lines = {folded(line) for line in gap.solution} - {folded(line) for line in gap.stub}
+    return {
+        line for line in lines if len(line) > 12 and not re.fullmatch(r"\w+ \*?\w+;", line)
+    } - IDIOMS
+
+
+class Handout(WithFolder):
+    def tree(self, lab):
+        path = os.path.join(self.folder, f"lab{lab}")
+        return path, handout.write_tree(path, lab)
+
+    def test_no_line_of_a_solution_is_in_the_hand_out(self):
+        self.assertTrue(GAPS)
+        for lab in LABS:
+            tree, paths = self.tree(lab)
+            wanted = {line: gap for gap in GAPS if gap.lab == lab for line in telling(gap)}
+            earlier = tuple(f"{labs.FOLDERS[n]}/" for n in labs.FOLDERS if n < lab)
+            for path in paths:
+                if path.startswith(earlier) and earlier:
+                    continue  # a lab that is solved there on purpose
+                with open(os.path.join(tree, path), encoding="utf-8") as file:
+                    for number, line in enumerate(file, 1):
+                        gap = wanted.get(folded(line))
+                        where = gap and f"{gap.file}:{gap.line}"
+                        self.assertIsNone(where, f"{path}:{number} shows a line of that gap: {line}")
+
+    def test_no_marker_is_left(self):
+        for lab in LABS:
+            tree, paths = self.tree(lab)
+            for path in paths:
+                with open(os.path.join(tree, path), encoding="utf-8") as file:
+                    if path.endswith((".c", ".h")):
+                        self.assertEqual(markers.gaps(path, file.read()), [], path)
+
+    def test_no_later_lab_no_ladder_no_hidden_test_no_instructors_notes(self):
+        for lab in LABS:
+            _, paths = self.tree(lab)
+            for path in paths:
+                number = re.match(r"lab(\d)_", path)
+                self.assertFalse(number and int(number.group(1)) > lab, path)
+                self.assertNotRegex(
+                    path, r"^ladder|^WRITEUP|hidden|INSTRUCTOR|mutants|redgate|kit/(handout|markers)"
+                )
+
+    def test_what_students_change_is_there(self):
+        for lab in LABS:
+            _, paths = self.tree(lab)
+            for path in labs.ALLOWED[lab]:
+                self.assertIn(path, paths)
+            for gap in GAPS:
+                if gap.lab == lab:
+                    self.assertIn(gap.file, labs.ALLOWED[lab])
+
+    def test_the_weights_of_hidden_tests_stay_behind(self):
+        for lab in LABS:
+            tree, _ = self.tree(lab)
+            with open(os.path.join(tree, "course/weights.json"), encoding="utf-8") as file:
+                self.assertNotIn("hidden", json.dumps(json.load(file)))
+
+    def test_gaps_take_at_most_60_percent_of_a_file(self):
+        for path in {gap.file for gap in GAPS}:
+            with open(os.path.join(labs.ROOT, path), encoding="utf-8") as file:
+                lines = len(file.readlines())
+            inside = sum(len(gap.solution) for gap in GAPS if gap.file == path)
+            self.assertLessEqual(inside, 0.6 * lines, path)
+
+    def test_a_second_build_touches_nothing_and_removes_what_is_no_longer_wanted(self):
+        tree, paths = self.tree(LABS[0])
+        os.mkdir(os.path.join(tree, "build"))
+        for path in ("build/kept", "stray.c"):
+            with open(os.path.join(tree, path), "w", encoding="utf-8") as file:
+                file.write("x")
+        before = {path: os.stat(os.path.join(tree, path)).st_mtime_ns for path in paths}
+        self.tree(LABS[0])
+        after = {path: os.stat(os.path.join(tree, path)).st_mtime_ns for path in paths}
+        self.assertEqual(before, after)
+        self.assertTrue(os.path.exists(os.path.join(tree, "build/kept")))
+        self.assertFalse(os.path.exists(os.path.join(tree, "stray.c")))
+
+    def test_the_tarball_is_the_same_bytes_each_time(self):
+        tree, paths = self.tree(LABS[0])
+        seen = []
+        for name in ("one", "two"):
+            file = os.path.join(self.folder, name)
+            handout.write_tarball(tree, paths, file)
+            with open(file, "rb") as opened:
+                seen.append(opened.read())
+        self.assertEqual(seen[0], seen[1])
+        with tarfile.open(os.path.join(self.folder, "one")) as tar:
+            self.assertEqual(sorted(tar.getnames()), [f"looplab-lab{LABS[0]}/{p}" for p in paths])
+
+
+if __name__ == "__main__":
+    unittest.main()
