@@ -87,6 +87,7 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
 /* Main loop's thread: round robin, past those whose queue is full. NULL: they all are */
 static worker_t *pick_worker(lab_t *lab)
 {
+    /* LAB 2, STEP 2 { the next worker in turn that has room */
     for (unsigned tried = 0; tried < lab->worker_count; tried++) {
         worker_t *worker = &lab->workers[lab->next_worker++ % lab->worker_count];
 
@@ -94,38 +95,57 @@ static worker_t *pick_worker(lab_t *lab)
             return worker;
     }
     return NULL;
+    /* } LAB 2, STEP 2; until then:
+     *     (void)lab;
+     *     return NULL;
+     */
 }
 
 /* Main loop's thread: have a worker run the coroutine. returns a new concurrent.futures.Future */
 static PyObject *run_on_worker(worker_t *worker, http_request_t *req, PyObject *coroutine)
 {
-    PyObject *args[] = {NULL, coroutine, worker->thread.loop};
     PyObject *future;
 
     trace_mark(req->trace, TRACE_SCHEDULED_WORKER);
+    /* LAB 2, STEP 3 { asyncio.run_coroutine_threadsafe(coroutine, the worker's loop) */
+    PyObject *args[] = {NULL, coroutine, worker->thread.loop};
+
     future = PyObject_Vectorcall(worker->lab->asyncio.run_coroutine_threadsafe, args + 1,
                                  2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    /* } LAB 2, STEP 3; until then:
+     *     (void)worker, (void)coroutine;
+     *     PyErr_SetString(PyExc_NotImplementedError, "lab 2, step 3");
+     *     future = NULL;
+     */
     return bridge_trace_future(req, future);
 }
 
 /* Main loop's thread: an asyncio future of this loop that follows the other. returns a new one */
 static PyObject *wrap_for_main_loop(lab_t *lab, PyObject *future)
 {
+    /* LAB 2, STEP 3 { asyncio.wrap_future(future, loop=the main loop) */
     PyObject *args[] = {NULL, future, lab->loop.loop};
 
     return PyObject_Vectorcall(lab->asyncio.wrap_future, args + 1,
                                1 | PY_VECTORCALL_ARGUMENTS_OFFSET, lab->asyncio.loop_keyword);
+    /* } LAB 2, STEP 3; until then:
+     *     (void)lab, (void)future;
+     *     PyErr_SetString(PyExc_NotImplementedError, "lab 2, step 3");
+     *     return NULL;
+     */
 }
 
 /* Main loop's thread: handler -> coroutine -> future on a worker -> future here. */
 static void on_woken(void *owner, http_request_t *req, PyObject *arg)
 {
-    lab_t    *lab = owner;
-    worker_t *worker = pick_worker(lab);
-    PyObject *coroutine = NULL, *future = NULL, *wrapped = NULL, *callback = NULL, *none = NULL;
+    lab_t *lab = owner;
 
     (void)arg;
     trace_mark(req->trace, TRACE_WOKEN);
+    /* LAB 2, STEP 4 { pick, call, run on the worker, wrap, add the callback: or 503, or 500 */
+    worker_t *worker = pick_worker(lab);
+    PyObject *coroutine = NULL, *future = NULL, *wrapped = NULL, *callback = NULL, *none = NULL;
+
     if (worker == NULL) {
         completions_post(lab->completions, req, http_response_busy());
         return;
@@ -151,6 +171,10 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
     Py_XDECREF(wrapped);
     Py_XDECREF(future);
     Py_XDECREF(coroutine);
+    /* } LAB 2, STEP 4; until then:
+     *     (void)pick_worker, (void)run_on_worker, (void)wrap_for_main_loop, (void)on_done;
+     *     completions_post(lab->completions, req, http_response_of_status(501));
+     */
 }
 
 /* Main loop's thread: the wrapped future is done, whichever way it ended. */
@@ -159,15 +183,21 @@ static void on_done(void *owner, http_request_t *req, PyObject *future)
     worker_t        *worker = owner;
     lab_t           *lab = worker->lab;
     http_response_t *resp;
-    PyObject        *value;
 
     trace_mark(req->trace, TRACE_CONVERTED);
+    /* LAB 2, STEP 5 { what the future has come to, as a response; the worker has room again */
+    PyObject *value;
+
     value = PyObject_CallMethodNoArgs(future, lab->asyncio.result); /* ⑤ new; or raises */
     resp = bridge_response(req, value);
     Py_XDECREF(value);
     Py_DECREF((PyObject *)req->lab_data);
     req->lab_data = NULL;
     worker->queued--;
+    /* } LAB 2, STEP 5; until then:
+     *     (void)future;
+     *     resp = http_response_of_status(501);
+     */
     trace_mark(req->trace, TRACE_POSTED);
     completions_post(lab->completions, req, resp); /* ⑥ req is gone now */
 }
@@ -218,6 +248,7 @@ static int start_workers(lab_t *lab, const lab_context_t *context)
     lab->workers = calloc(context->workers, sizeof *lab->workers);
     if (lab->workers == NULL)
         return -1;
+    /* LAB 2, STEP 1 { start each loop's thread, count it, have its tasks traced */
     while (lab->worker_count < context->workers) {
         worker_t *worker = &lab->workers[lab->worker_count];
         char      name[24];
@@ -230,6 +261,7 @@ static int start_workers(lab_t *lab, const lab_context_t *context)
         if (bridge_trace_tasks(context->bridge, lab->python, worker->thread.loop) != 0)
             return -1;
     }
+    /* } LAB 2, STEP 1 */
     return 0;
 }
 

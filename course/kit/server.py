@@ -134,6 +134,14 @@ class Server:
             switches += sum(map(int, re.findall(r"ctxt_switches:\s+(\d+)", text)))
         return True, switches
 
+    def thread_names(self):
+        """As the system knows them. Linux only."""
+        names = []
+        for task in os.listdir(f"/proc/{self.process.pid}/task"):
+            with open(f"/proc/{self.process.pid}/task/{task}/comm", encoding="utf-8") as file:
+                names.append(file.read().strip())
+        return names
+
     def wait_asleep(self):
         """Wait until every thread sleeps, and has slept between two looks. Linux only."""
         deadline, before = time.monotonic() + DEADLINE_S, None

@@ -1,8 +1,6 @@
 /* Lab 1, steps 2 to 5: lab1_single_loop/dispatch.c between a loop, tasks and a queue that record. */
 #include "course/seam/python.h"
 
-#include <string.h>
-
 #include "lab1_single_loop/dispatch.c"
 
 static completions_t queue; /* never looked into */
@@ -31,25 +29,6 @@ static void expect_refs(const http_request_t *req, const char *cause)
 
     SEAM_EXPECT(refs == 1, "one reference to the request, the one that travels", cause,
                 "%u references", refs);
-}
-
-static void expect_calls(const char *expected, const char *cause)
-{
-    const char *seen = seam_py_show("names()");
-
-    SEAM_EXPECT(strcmp(seen, expected) == 0, seam_text("calls, in order: %s", expected), cause,
-                "%s; %d answered, %d posted, the last with status %d", *seen ? seen : "none",
-                seam_record.answered, seam_record.posted, seam_record.status);
-}
-
-static void expect_alive(const char *type, const char *cause)
-{
-    long alive;
-
-    seam_py_run("gc.collect()"); /* an exception and its traceback hold each other */
-    alive = seam_py_long(seam_text("%s.alive", type));
-
-    SEAM_EXPECT(alive == 0, seam_text("no %s is left in memory", type), cause, "%ld", alive);
 }
 
 /* HTTP thread: hand one request to the lab, as the server does once a turn. */
@@ -82,9 +61,10 @@ static void submit_reaches_the_loop(void)
     http_request_t *req = seam_request("hello");
 
     submit(lab, req);
-    expect_calls("call_soon_threadsafe",
-                 "from another thread only call_soon_threadsafe() wakes the loop: call_soon() is a "
-                 "lost wake-up");
+    seam_expect_calls(
+        "call_soon_threadsafe",
+        "from another thread only call_soon_threadsafe() wakes the loop: call_soon() is a "
+        "lost wake-up");
     SEAM_EXPECT(seam_record.answered + seam_record.posted == 0, "no answer yet",
                 "the loop's thread has the request now: touch it no more", "%d answered, %d posted",
                 seam_record.answered, seam_record.posted);
@@ -97,8 +77,9 @@ static void submit_keeps_no_reference(void)
     http_request_t *req = seam_request("hello");
 
     submit(lab, req);
-    expect_calls("call_soon_threadsafe", "");
-    expect_alive("Handle", "what call_soon_threadsafe() returns is a new reference: Py_DECREF it");
+    seam_expect_calls("call_soon_threadsafe", "");
+    seam_expect_alive("Handle",
+                      "what call_soon_threadsafe() returns is a new reference: Py_DECREF it");
     seam_py_run("calls.clear()"); /* as the loop does once it has called it */
     expect_refs(req, "the callable is yours too (new): the loop has a reference of its own, so "
                      "Py_DECREF it once it is handed over");
@@ -125,7 +106,7 @@ static void submit_gives_the_gil_back(void)
     lab_t *lab = open_lab();
 
     submit(lab, seam_request("hello"));
-    expect_calls("call_soon_threadsafe", "the request is handed over");
+    seam_expect_calls("call_soon_threadsafe", "the request is handed over");
 }
 
 /* Given code: it stays as it is. */
@@ -151,9 +132,9 @@ static void start_makes_a_task(void)
     http_request_t *req = seam_request("hello");
 
     on_woken(lab, req, NULL);
-    expect_calls("create_task add_done_callback",
-                 "the handler's coroutine becomes a task, and the task gets on_done() as its "
-                 "callback; on the loop's own thread, where create_task() is allowed");
+    seam_expect_calls("create_task add_done_callback",
+                      "the handler's coroutine becomes a task, and the task gets on_done() as its "
+                      "callback; on the loop's own thread, where create_task() is allowed");
     SEAM_EXPECT(seam_py_long("inspect.iscoroutine(calls[0][1])"), "create_task(coroutine)",
                 "bridge_call_handler() returns the coroutine", "%s",
                 seam_py_show("repr(calls[0][1])"));
@@ -172,14 +153,14 @@ static void start_keeps_only_the_task(void)
     http_request_t *req = seam_request("hello");
 
     on_woken(lab, req, NULL);
-    expect_calls("create_task add_done_callback", "");
+    seam_expect_calls("create_task add_done_callback", "");
     seam_py_run("coroutine = weakref.ref(calls[0][1])\ncalls[0][1].close()");
     SEAM_EXPECT(seam_py_long("Task.alive") == 1, "the task lives on in req->lab_data",
                 "lab_data needs a reference of its own: Py_NewRef()", "it is gone");
     Py_XDECREF((PyObject *)req->lab_data);
     seam_py_run("calls.clear()");
-    expect_alive("Task", "create_task() returns a new reference: Py_DECREF it. One more is "
-                         "lab_data's, which on_done() drops");
+    seam_expect_alive("Task", "create_task() returns a new reference: Py_DECREF it. One more is "
+                              "lab_data's, which on_done() drops");
     SEAM_EXPECT(seam_py_long("coroutine() is None"), "the coroutine is gone with its task",
                 "bridge_call_handler() returns a new reference: Py_DECREF it", "it is left");
     expect_refs(req, "the callback holds a reference to the request until it dies: Py_DECREF it");
@@ -206,7 +187,7 @@ static void start_that_fails_is_a_500(const char *handler, const char *failing)
 static void start_with_a_handler_that_raises(void)
 {
     start_that_fails_is_a_500("raises", "");
-    expect_calls("", "there is no coroutine, so there is nothing to start");
+    seam_expect_calls("", "there is no coroutine, so there is nothing to start");
 }
 
 static void start_without_a_task(void)
@@ -246,7 +227,7 @@ static void check_done(const done_case_t *c)
     SEAM_EXPECT(req->lab_data == NULL, "req->lab_data is NULL again",
                 "on_cancel() must not find a task that is done", "it is set");
     seam_py_run("del task");
-    expect_alive("Task", "req->lab_data holds a reference to the task: Py_DECREF it");
+    seam_expect_alive("Task", "req->lab_data holds a reference to the task: Py_DECREF it");
 }
 
 static void done_with_a_result(void)
@@ -277,10 +258,10 @@ static void gone_cancels_on_the_loop(void)
     seam_py_run("task = Task()");
     req->lab_data = Py_NewRef(seam_py_get("task"));
     leave(lab, req);
-    expect_calls("call_soon_threadsafe",
-                 "task.cancel() isn't thread-safe: have the loop's thread call on_cancel()");
+    seam_expect_calls("call_soon_threadsafe",
+                      "task.cancel() isn't thread-safe: have the loop's thread call on_cancel()");
     seam_py_run("calls.pop()[1]()"); /* the loop's turn */
-    expect_calls("cancel", "on_cancel() cancels req->lab_data");
+    seam_expect_calls("cancel", "on_cancel() cancels req->lab_data");
     SEAM_EXPECT(seam_record.posted + seam_record.answered == 0, "no answer from here",
                 "the task is cancelled, so on_done() will post: one task, one answer",
                 "%d posted, %d answered", seam_record.posted, seam_record.answered);
@@ -294,7 +275,7 @@ static void gone_after_the_end_is_harmless(void)
     http_request_t *req = seam_request("hello");
 
     leave(lab, req);
-    expect_calls("call_soon_threadsafe", "have the loop's thread call on_cancel()");
+    seam_expect_calls("call_soon_threadsafe", "have the loop's thread call on_cancel()");
     seam_py_run("calls.pop()[1]()"); /* lab_data is NULL: done meanwhile, or never begun */
     seam_expect_no_error("on_cancel() without a task");
 }
@@ -306,7 +287,7 @@ static void gone_with_the_loop_closed_is_quiet(void)
 
     seam_py_run("fail.add('call_soon_threadsafe')");
     leave(lab, req);
-    expect_calls("call_soon_threadsafe", "have the loop's thread call on_cancel()");
+    seam_expect_calls("call_soon_threadsafe", "have the loop's thread call on_cancel()");
     seam_expect_no_error("lab_on_client_gone() with a closed loop");
 }
 

@@ -144,6 +144,26 @@ void seam_expect_no_error(const char *after)
                   "PyErr_Clear()");
 }
 
+void seam_expect_calls(const char *expected, const char *cause)
+{
+    const char *seen;
+
+    seam_expect_no_error("what the test has called");
+    seen = seam_py_show("names()");
+    SEAM_EXPECT(strcmp(seen, expected) == 0, seam_text("calls, in order: %s", expected), cause,
+                "%s; %d answered, %d posted, the last with status %d", *seen ? seen : "none",
+                seam_record.answered, seam_record.posted, seam_record.status);
+}
+
+void seam_expect_alive(const char *type, const char *cause)
+{
+    long alive;
+
+    seam_py_run("gc.collect()"); /* an exception and its traceback hold each other */
+    alive = seam_py_long(seam_text("%s.alive", type));
+    SEAM_EXPECT(alive == 0, seam_text("no %s is left in memory", type), cause, "%ld", alive);
+}
+
 /* Take note; keep the request's reference, which the test looks at. */
 static void record(http_response_t *resp)
 {

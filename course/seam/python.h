@@ -47,6 +47,12 @@ http_request_list_t *seam_ready(http_request_t *req);
 /* No exception is set. */
 void seam_expect_no_error(const char *after);
 
+/* The code under test has called these, in this order; "" for none. See seam/python.c. */
+void seam_expect_calls(const char *expected, const char *cause);
+
+/* No object of that Python class is left. */
+void seam_expect_alive(const char *type, const char *cause);
+
 void seam_respond(http_request_t *req, http_response_t *resp);
 int  seam_post(completions_t *queue, http_request_t *req, http_response_t *resp);
 bool seam_take(completions_t *queue, http_request_t **req, http_response_t **resp);

@@ -1,0 +1,110 @@
+"""Lab 2, the public tests. The seams first: each can pass before any other step is written."""
+
+from kit.checks import Failed, check
+from kit.seams import seam
+
+
+def alone(step, test, title):
+    seam("seam_lab2", test, title, lab=2, step=step)
+
+
+@check(lab=2, step=0)
+def lab2_starts(t):
+    """The server starts, answers in C, and stops."""
+    server = t.start("--workers=2", app=None)
+    t.get(server, "/native").expect(200, "Hello, World!")
+    server.stop()
+
+
+@check(lab=2, step=1, needs=("lab2_starts",))
+def lab2_starts_its_workers(t):
+    """With --workers=3 there are three threads, worker-0 to worker-2, beside the main loop's."""
+    server = t.start("--workers=3", app=None)
+    names = server.thread_names()
+    seen = sorted(name for name in names if name.startswith("worker-"))
+    if seen != ["worker-0", "worker-1", "worker-2"]:
+        cause = "loop_thread_start() starts one and returns once its loop runs"
+        raise Failed("threads worker-0, worker-1, worker-2", f"{sorted(names)}", cause)
+    server.stop(0, "lab_close() stops as many threads as lab->worker_count says")
+
+
+alone(2, "pick_goes_round", "Each worker in its turn.")
+alone(2, "pick_passes_over_the_full", "A worker without room is passed over; NULL if none has any.")
+alone(3, "run_reaches_the_workers_loop", "The coroutine goes to the worker's loop.")
+alone(3, "wrap_follows_on_the_main_loop", "The worker's future is wrapped for the main loop.")
+alone(4, "chain_is_built", "Coroutine, worker's future, wrapped future, done callback.")
+alone(4, "chain_keeps_only_the_wrapped_future", "What on_woken() made and doesn't need is released.")
+alone(4, "chain_with_a_handler_that_raises", "A handler that raises at once: 500.")
+alone(4, "chain_without_a_worker_future", "A worker that can't be reached: 500.")
+alone(4, "chain_with_all_workers_full", "No worker with room: 503.")
+alone(5, "done_with_a_result", "A future's result is the answer.")
+alone(5, "done_with_an_exception", "A future's exception is a 500.")
+alone(5, "done_with_a_cancellation", "A cancelled future is a 503.")
+
+ALL = {"lab": 2, "step": 5, "after": (1, 2, 3, 4)}
+
+
+@check(**ALL, needs=("lab2_starts",))
+def lab2_serves(t):
+    """GET / gets its answer from Python: all five steps work together."""
+    server = t.start("--workers=2", app=None)
+    for _ in range(4):
+        t.get(server, "/").expect(200, "Hello, World!")
+    server.stop()
+
+
+@check(**ALL, needs=("lab2_serves",))
+def lab2_spreads_requests(t):
+    """Three workers, nine requests that wait: three on each, in turn."""
+    server = t.start("--workers=3")
+    parked = []
+    for number in range(9):
+        parked.append(t.connect(server, f"{number}").send(f"/park/0?name={number}"))
+        server.event(f"start {number}", "a request that waits keeps the next one from starting")
+    server.open_gate(0)
+    for number, connection in enumerate(parked):
+        cause = "round robin: request i runs on worker i % N"
+        connection.answer().expect(200, f'"name":"worker-{number % 3}"', cause)
+
+
+@check(**ALL, needs=("lab2_serves",))
+def lab2_serves_others_while_all_wait(t):
+    """A handler waits on each worker; others are served meanwhile."""
+    server = t.start("--workers=2")
+    for name in "AB":
+        t.connect(server, name).send(f"/park/0?name={name}")
+        server.event(f"start {name}")
+    cause = "future.result() on the main loop blocks it; let a done callback tell"
+    t.get(server, "/fast?name=C").expect(200, "C", cause)
+    server.event("start C")
+    server.open_gate(0)
+    for _ in "AB":
+        server.event({"end A", "end B"})
+
+
+@check(**ALL, needs=("lab2_serves",))
+def lab2_error_is_a_500(t):
+    """A handler that raises on a worker: 500, a traceback in the log, none on the wire."""
+    server = t.start("--workers=2", app=None)
+    answer = t.get(server, "/error").expect(500, cause="the exception is lost between the futures")
+    if "Traceback" in answer.body or "RuntimeError" in answer.body:
+        raise Failed("nothing of the exception on the wire", str(answer))
+    t.get(server, "/").expect(200, "Hello, World!", "the server goes on after a handler has failed")
+    server.stop()
+    count = server.stderr().count("RuntimeError: this handler always fails")
+    if count != 1:
+        raise Failed("the traceback once in the log", f"{count} times", server.tail())
+
+
+@check(**ALL, needs=("lab2_serves",))
+def lab2_client_gone_cancels(t):
+    """A client leaves while its handler waits on a worker: it is cancelled there."""
+    server = t.start("--workers=2")
+    leaving = t.connect(server, "A")
+    leaving.send("/park/0?name=A")
+    server.event("start A")
+    leaving.reset()
+    server.event("cancelled A", "req->lab_data is the wrapped future, which on_cancel() cancels")
+    t.get(server, "/fast?name=B").expect(200, "B", "the server goes on after a client has left")
+    server.event("start B")
+    server.stop(0, "exit status 3: a request is in flight for ever. Its answer was never posted")
