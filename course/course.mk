@@ -2,6 +2,7 @@
 #
 ## LAB=1, STEP=2          which lab `check`, `grade` and `handin` are about; only this step
 ## TEST=NAME              only this test
+## HOURS=8 UNCLEAR='...'  what `handin` asks otherwise
 ## FROM=DIR               grade the student's files in DIR (a hand-out's tree) [this tree]
 
 LAB ?=
@@ -36,8 +37,12 @@ check: $(LAB:%=lab%) check-programs ## LAB=1: test your work, step by step (STEP
 grade: ## LAB=1: the score table and build/grade/lab1/results.json (FROM=DIR)
 	@$(PYTHON) course/grade.py $(or $(LAB),'') $(FROM:%=--from %)$(if $(call on,$(V)), --verbose)
 
+handin: ## LAB=1: pack exactly your files, to hand them in
+	@$(PYTHON) course/handin.py $(or $(LAB),'') $(HOURS:%=--hours '%') \
+	    $(if $(UNCLEAR),--unclear '$(subst ','\'',$(UNCLEAR))')
+
 # For the grader: where programs are.
 print-bin:
 	@echo $(BIN)
 
-.PHONY: check check-programs grade print-bin
+.PHONY: check check-programs grade handin print-bin

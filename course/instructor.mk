@@ -3,4 +3,10 @@
 handout: ## LAB=1: build/handout/lab1, the starter tree of a lab, and its tarball
 	@$(PYTHON) course/handout.py $(or $(LAB),'')
 
-.PHONY: handout
+# Minutes, since it builds each lab a dozen times over; LAB=1 for one of them.
+COURSE_LABS = $(or $(LAB),1 2)
+check-course: ## test the tests: the red gate, then every mutant (LAB=1 for one lab)
+	@for lab in $(COURSE_LABS); do $(PYTHON) course/redgate.py $$lab || exit 1; done
+	@$(PYTHON) course/mutants.py $(COURSE_LABS)
+
+.PHONY: handout check-course

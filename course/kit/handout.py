@@ -25,6 +25,7 @@ MANIFEST = [
     "course/check.py",
     "course/course.mk",
     "course/grade.py",
+    "course/handin.py",
     "course/weights.json",
     "handlers",
     "tests/apps/harness.py",
