@@ -18,6 +18,7 @@ from . import running, sandbox
 from .labs import ALLOWED, ROOT
 
 BUILD_TIMEOUT_S = 400
+TESTS_BUDGET_S = 300
 _COMPILING = sandbox.Limits(cpu_s=300, memory=4 << 30, processes=256, file=256 << 20)
 
 
@@ -174,7 +175,9 @@ def _grade_in(folder, base, lab, student, wanted, show):
     if status != 0:
         complaints.append(f"doesn't build{what and ': ' + what}\n{output[-4000:]}")
     where = bin_dir(tree)
-    return complaints, running.run(wanted, tree, where, sandbox.Limits(), show)
+    return complaints, running.run(
+        wanted, tree, where, sandbox.Limits(), show, TESTS_BUDGET_S
+    )
 
 
 # ---- Results -------------------------------------------------------------------------------------

@@ -85,12 +85,18 @@ def run_one(check, tree, bin_dir, limits):
     return outcome
 
 
-def run(wanted, tree, bin_dir, limits, show=None):
-    """Run checks in their order. One whose `needs` haven't passed isn't run. returns the outcomes"""
-    outcomes = {}
+def run(wanted, tree, bin_dir, limits, show=None, budget_s=None):
+    """
+    Run checks in their order. One whose `needs` haven't passed isn't run, nor is any once they have
+    taken `budget_s` in all. returns the outcomes
+    """
+    outcomes, began = {}, time.monotonic()
     for check in wanted:
         missing = [n for n in check.needs if n in outcomes and outcomes[n].status != "passed"]
-        if missing:
+        if budget_s is not None and time.monotonic() - began > budget_s:
+            cause = f"the time for all tests, {budget_s} s, was over: those before hang or crawl"
+            outcome = Outcome(check, "not run", cause=cause)
+        elif missing:
             outcome = Outcome(check, "not run", cause=f"needs {missing[0]}, which has not passed")
         else:
             outcome = run_one(check, tree, bin_dir, limits)

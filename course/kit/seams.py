@@ -11,7 +11,7 @@ import secrets
 from . import checks, sandbox
 from .checks import Failed
 
-TIMEOUT_S = 60
+TIMEOUT_S = 20
 
 
 def _run(t, program, test):
