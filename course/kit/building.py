@@ -4,7 +4,7 @@ compiled again. For the red gate and the mutants."""
 import os
 
 from . import grading, handout, sandbox
-from .labs import ROOT
+from .labs import ROOT, lock
 
 
 def tree_of(lab):
@@ -13,7 +13,7 @@ def tree_of(lab):
 
 def write(lab, filled):
     tree = tree_of(lab)
-    os.makedirs(tree, exist_ok=True)
+    lock(tree)
     grading.share_dependencies(tree)
     handout.write_tree(tree, lab, filled)
     return tree

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 
 from . import running, sandbox
-from .labs import ALLOWED, ROOT
+from .labs import ALLOWED, ROOT, lock
 
 BUILD_TIMEOUT_S = 400
 TESTS_BUDGET_S = 300
@@ -143,6 +143,7 @@ def grade(lab, student, only=None, show=None):
     lab_checks = running.load(lab)
     points = weights(lab, lab_checks)
     base = os.path.join(ROOT, f"build/grade/lab{lab}/base")
+    lock(base)
     write_starter(base, lab)
     status, output, _ = make(
         base, "-j2", "check-programs", f"LAB={lab}", limits=sandbox.UNLIMITED
