@@ -150,18 +150,21 @@ def grade(lab, student, only=None, show=None):
     )
     if status != 0:
         raise GraderError(f"the starter doesn't build:\n{output}")
+    where = bin_dir(base)
     sandbox.drop_root()
     folder = tempfile.mkdtemp(prefix="looplab-grade-")
     try:
         os.chmod(folder, 0o755)
-        complaints, outcomes = _grade_in(folder, base, lab, student, only or lab_checks, show)
+        complaints, outcomes = _grade_in(
+            folder, base, where, lab, student, only or lab_checks, show
+        )
     finally:
         sandbox.end_descendants()
         shutil.rmtree(folder, ignore_errors=True)
     return Grading(outcomes, points, complaints, time.monotonic() - began)
 
 
-def _grade_in(folder, base, lab, student, wanted, show):
+def _grade_in(folder, base, where, lab, student, wanted, show):
     tree, complaints = os.path.join(folder, "tree"), []
     shutil.copytree(base, tree, symlinks=True)
     _remove_students_parts(tree, lab)
@@ -175,7 +178,6 @@ def _grade_in(folder, base, lab, student, wanted, show):
     sandbox.take_back(tree)
     if status != 0:
         complaints.append(f"doesn't build{what and ': ' + what}\n{output[-4000:]}")
-    where = bin_dir(tree)
     return complaints, running.run(
         wanted, tree, where, sandbox.Limits(), show, TESTS_BUDGET_S
     )

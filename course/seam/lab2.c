@@ -133,7 +133,10 @@ static void chain_is_built(void)
     http_request_t *req = seam_request("hello");
 
     on_woken(lab, req, NULL);
-    seam_expect_calls(chain, "coroutine, future on a worker, wrapped for this loop, done callback");
+    seam_expect_calls(
+        chain,
+        "coroutine, future on a worker, wrapped for this loop, done callback; no result() here, "
+        "which keeps the main loop from everyone else");
     SEAM_EXPECT(
         seam_record.posted == 0, "nothing is posted before the future is done",
         "who posts here and in on_done() answers twice; who waits for the future here keeps "
