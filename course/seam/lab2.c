@@ -1,6 +1,14 @@
 /* Lab 2: lab2_threadpool/dispatch.c between loops, futures and a queue that record. */
 #include "course/seam/python.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+/* lab_close() frees a lab, but the lab here is static; and it stops threads, of which there are none. */
+static void stop_recorded(loop_thread_t *self, bridge_thread_t *me);
+#define loop_thread_stop stop_recorded
+#define free(memory)     ((void)(memory))
+
 #include "lab2_threadpool/dispatch.c"
 
 enum { WORKERS = 3, ROOM = 4 };
@@ -45,6 +53,38 @@ static lab_t *open_lab(void)
         workers[i].thread.loop = PyList_GetItem(seam_py_get("worker_loops"), i); /* borrowed */
     }
     return &lab;
+}
+
+/* ---- Given code: it stays as it is ----------------------------------------------------------- */
+
+static lab_t *closing;
+static char   stopped[8]; /* "012m": the workers in their order, then the main loop */
+
+static void stop_recorded(loop_thread_t *self, bridge_thread_t *me)
+{
+    size_t len = strlen(stopped);
+
+    (void)me;
+    SEAM_EXPECT(!PyGILState_Check(), "a thread is stopped, and joined, detached",
+                "it needs the GIL to come to its end", "attached");
+    for (int i = 0; i < WORKERS; i++)
+        if (self == &closing->workers[i].thread)
+            stopped[len] = (char)('0' + i);
+    if (self == &closing->loop)
+        stopped[len] = 'm';
+}
+
+static void close_stops_workers_then_the_main_loop(void)
+{
+    closing = open_lab();
+    bridge_detach(&seam_thread);
+    lab_close(closing);
+    SEAM_EXPECT(
+        strcmp(stopped, "012m") == 0, "stopped and joined: each worker, then the main loop",
+        "what workers cancel still resolves futures on the main loop; and Python must not be "
+        "finalized under a thread that runs",
+        "%s", *stopped ? stopped : "none");
+    bridge_attach(&seam_thread);
 }
 
 /* ---- Step 2 ---------------------------------------------------------------------------------- */
@@ -261,6 +301,7 @@ static void done_with_a_cancellation(void)
 int main(int argc, char **argv)
 {
     static const seam_test_t tests[] = {
+        {"close_stops_workers_then_the_main_loop", close_stops_workers_then_the_main_loop},
         {"pick_goes_round", pick_goes_round},
         {"pick_passes_over_the_full", pick_passes_over_the_full},
         {"run_reaches_the_workers_loop", run_reaches_the_workers_loop},

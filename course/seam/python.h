@@ -59,5 +59,6 @@ bool seam_take(completions_t *queue, http_request_t **req, http_response_t **res
 
 #define http_respond_transfer seam_respond
 #define completions_post      seam_post
+#define completions_take      seam_take
 
 #endif
