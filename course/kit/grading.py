@@ -18,7 +18,7 @@ from . import running, sandbox
 from .labs import ALLOWED, ROOT, lock
 
 BUILD_TIMEOUT_S = 400
-TESTS_BUDGET_S = 300
+TESTS_BUDGET_S = 150
 _COMPILING = sandbox.Limits(cpu_s=300, memory=4 << 30, processes=256, file=256 << 20)
 
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bridge/loop_thread.h"
+
 /* lab_close() frees a lab, but the lab here is static; and it stops threads, of which there are none. */
 static void stop_recorded(loop_thread_t *self, bridge_thread_t *me);
 #define loop_thread_stop stop_recorded
