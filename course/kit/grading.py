@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import shutil
+import stat
 import tempfile
 import time
 from dataclasses import dataclass
@@ -107,9 +108,10 @@ def _take(path, target):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         return f"{path}: {error.strerror}"
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return f"{path} is no file"
     with open(descriptor, "rb") as file:
-        if not os.path.isfile(f"/proc/self/fd/{file.fileno()}") and not os.path.isfile(path):
-            return f"{path} is no file"
         data = file.read((1 << 20) + 1)
     if len(data) > 1 << 20:
         return f"{path} is larger than 1 MiB"

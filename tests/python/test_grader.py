@@ -1,0 +1,206 @@
+"""course/kit: how checks are run and weighed, and that nothing a student starts stays behind."""
+
+import json
+import os
+import sys
+import time
+import unittest
+from unittest import mock
+
+from support import WithFolder
+
+COURSE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "course")
+sys.path.insert(0, COURSE)
+
+from kit import checks, grading, labs, running, sandbox  # noqa: E402
+from kit.checks import Check, Failed, Outcome  # noqa: E402
+
+LIMITS = sandbox.Limits(cpu_s=10, memory=0, processes=0, file=1 << 20)
+
+
+def passes(t):
+    t.step("did nothing")
+
+
+def fails(t):
+    t.step("sent GET /")
+    raise Failed("200", "501", "nobody has written it")
+
+
+def named(name, function, needs=(), step=1, hidden=False):
+    return Check(name, 1, step, (), tuple(needs), f"The title of {name}.", function, hidden)
+
+
+class Running(unittest.TestCase):
+    def run_all(self, *wanted, **options):
+        return running.run(wanted, "/nowhere", "bin", LIMITS, **options)
+
+    def test_one_whose_needs_have_failed_is_not_run(self):
+        outcomes = self.run_all(
+            named("a", fails), named("b", passes, ["a"]), named("c", passes, ["b"]), named("d", passes)
+        )
+        self.assertEqual(
+            [o.status for o in outcomes], ["failed", "not run", "not run", "passed"]
+        )
+        self.assertIn("needs a", outcomes[1].cause)
+
+    def test_none_is_run_once_the_time_is_over(self):
+        outcomes = self.run_all(named("a", passes), named("b", passes), budget_s=-1)
+        self.assertEqual([o.status for o in outcomes], ["not run", "not run"])
+        self.assertIn("was over", outcomes[0].cause)
+
+    def test_a_failure_says_what_was_done_expected_seen_and_how_to_repeat_it(self):
+        text = running.describe(self.run_all(named("a", fails))[0])
+        for part in (
+            "1. sent GET /",
+            "expected  200",
+            "seen      501",
+            "nobody has written it",
+            "make check LAB=1 TEST=a",
+            "lab1_single_loop/README.md, step 1",
+        ):
+            self.assertIn(part, text)
+
+    def test_a_program_that_is_not_built_is_a_failure_not_an_end(self):
+        outcome = self.run_all(named("a", lambda t: t.start()))[0]
+        self.assertEqual(outcome.status, "failed")
+        self.assertIn("is built", outcome.expected)
+
+    def test_asking_for_one_brings_what_it_needs(self):
+        all_checks = [named("a", passes), named("b", passes, ["a"]), named("c", passes, ["b"])]
+        wanted = running.with_needs(["c"], all_checks)
+        self.assertEqual([check.name for check in wanted], ["a", "b", "c"])
+
+
+class Weights(unittest.TestCase):
+    def setUp(self):
+        checks.REGISTRY.clear()
+        self.addCleanup(checks.REGISTRY.clear)
+
+    def test_every_test_has_a_weight_and_every_weight_a_test_and_each_lab_100_points(self):
+        for lab in labs.FOLDERS:
+            checks.REGISTRY.clear()
+            lab_checks = running.load(lab)
+            points = grading.weights(lab, lab_checks)
+            if lab_checks:
+                self.assertEqual(sum(points.values()), 100, f"lab {lab}")
+
+    def test_one_without_the_other_stops_the_grader(self):
+        lab_checks = running.load(1)
+        with self.assertRaisesRegex(grading.GraderError, "no weight .*: extra"):
+            grading.weights(1, [*lab_checks, named("extra", passes)])
+        with self.assertRaisesRegex(grading.GraderError, f"no such test: {lab_checks[-1].name}"):
+            grading.weights(1, lab_checks[:-1])
+
+    def test_names_of_hidden_tests_say_so(self):
+        for lab in labs.FOLDERS:
+            checks.REGISTRY.clear()
+            for check in running.load(lab):
+                self.assertEqual(check.hidden, check.name.startswith("hidden_"), check.name)
+
+
+class Results(WithFolder):
+    def graded(self):
+        outcomes = [
+            Outcome(named("good", passes), "passed"),
+            Outcome(named("bad", fails), "failed", ["sent"], "200", "501"),
+            Outcome(named("hidden_late", passes, step=2, hidden=True), "not run"),
+        ]
+        points = {"good": 5, "bad": 3, "hidden_late": 2}
+        return grading.Grading(outcomes, points, ["said"], 1.5)
+
+    def test_only_what_passed_has_points(self):
+        graded = self.graded()
+        self.assertEqual((graded.total, graded.most), (5, 10))
+        self.assertIn("total: 5/10", grading.table(graded))
+
+    def test_results_are_in_the_autograders_format(self):
+        with mock.patch.object(grading, "ROOT", self.folder):
+            path = grading.write_results(self.graded(), 1)
+        with open(path, encoding="utf-8") as file:
+            results = json.load(file)
+        self.assertEqual(results["score"], 5)
+        self.assertEqual([test["score"] for test in results["tests"]], [5, 0, 0])
+        self.assertEqual([test["max_score"] for test in results["tests"]], [5, 3, 2])
+        self.assertEqual(results["tests"][0]["visibility"], "visible")
+        self.assertEqual(results["tests"][2]["visibility"], "after_published")
+
+    def test_only_plain_files_are_taken(self):
+        target = os.path.join(self.folder, "target")
+        for name, make in (
+            ("link", lambda path: os.symlink("/etc/passwd", path)),
+            ("pipe", os.mkfifo),
+            ("folder", os.mkdir),
+            ("missing", lambda path: None),
+            ("huge", lambda path: open(path, "wb").truncate((1 << 20) + 1)),
+        ):
+            path = os.path.join(self.folder, name)
+            make(path)
+            self.assertNotEqual(grading._take(path, target), "", name)
+            self.assertFalse(os.path.exists(target), name)
+
+
+class Sandbox(unittest.TestCase):
+    """In a process of its own: it adopts and ends whatever descends from it."""
+
+    def in_child(self, function):
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                sandbox.adopt_orphans()
+                function()
+                status = 0
+            finally:
+                os._exit(status)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
+
+    def run_shell(self, script, timeout_s=20):
+        return sandbox.run(
+            ["sh", "-c", script], LIMITS, timeout_s, output_limit=4096, env=sandbox.environment()
+        )
+
+    def test_status_and_output_come_back(self):
+        def body():
+            assert self.run_shell("echo out; echo err >&2; exit 3") == (3, "out\nerr\n", "")
+
+        self.in_child(body)
+
+    def test_what_waits_for_ever_is_ended(self):
+        def body():
+            status, _, what = self.run_shell("sleep 1000", timeout_s=0.2)
+            assert status == -9 and "neither finished" in what, (status, what)
+
+        self.in_child(body)
+
+    def test_endless_output_is_cut_and_ended(self):
+        def body():
+            _, output, what = self.run_shell("yes")
+            assert "of output" in what and len(output) <= 4096, (what, len(output))
+
+        self.in_child(body)
+
+    def test_a_file_has_a_limit(self):
+        def body():
+            status, _, _ = self.run_shell("f=$(mktemp); trap 'rm -f $f' EXIT; dd if=/dev/zero of=$f bs=64k")
+            assert status != 0, status
+
+        self.in_child(body)
+
+    def test_nothing_is_left_not_even_in_a_session_of_its_own(self):
+        def body():
+            began = time.monotonic()
+            self.run_shell("setsid sleep 1000 >/dev/null 2>&1 & (sleep 1000 &) ; echo done")
+            assert sandbox._descendants() == [], sandbox._descendants()
+            assert time.monotonic() - began < 15
+
+        self.in_child(body)
+
+    def test_the_environment_is_clean(self):
+        with mock.patch.dict(os.environ, {"CRITERION_ALWAYS_SUCCEED": "1", "PYTHONPATH": "/tmp"}):
+            seen = sandbox.environment()
+        self.assertFalse([n for n in seen if n.startswith(("CRITERION", "PYTHON", "LD_", "MAKE"))])
+
+
+if __name__ == "__main__":
+    unittest.main()
