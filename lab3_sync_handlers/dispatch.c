@@ -20,11 +20,13 @@ struct lab {
 int lab_open(lab_t **out, const lab_context_t *context)
 {
     lab_t *lab = malloc(sizeof *lab);
-    int    err;
 
     if (lab == NULL)
         return -1;
     *lab = (lab_t){.python = context->http_thread, .app = context->app};
+    /* LAB 3, STEP 2 { run the app's start-up hooks, attached; one that fails ends the start */
+    int err;
+
     bridge_attach(lab->python);
     err = bridge_app_startup(lab->app, NULL);
     bridge_detach(lab->python);
@@ -32,6 +34,7 @@ int lab_open(lab_t **out, const lab_context_t *context)
         free(lab);
         return -1;
     }
+    /* } LAB 3, STEP 2 */
     *out = lab;
     return 0;
 }
@@ -43,14 +46,18 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
 
     bridge_attach(lab->python); /* ① wait for the GIL, once a turn */
     while ((req = http_request_list_pop(ready)) != NULL) {
+        trace_mark(req->trace, TRACE_ATTACHED);
+        /* LAB 3, STEP 1 { call the handler, answer with what it has come to, release it */
         http_response_t *resp;
         PyObject        *value;
 
-        trace_mark(req->trace, TRACE_ATTACHED);
         value = bridge_call_handler(req); /* ② new; NULL: it raised */
         resp = bridge_response(req, value);
         http_respond_transfer(req, resp); /* ③ req and resp are gone now */
         Py_XDECREF(value);
+        /* } LAB 3, STEP 1; until then:
+         *     http_respond_transfer(req, http_response_of_status(501));
+         */
     }
     bridge_detach(lab->python); /* ④ other threads may run Python */
 }
@@ -70,8 +77,10 @@ void lab_on_client_gone(lab_t *lab, http_request_t *req)
 
 void lab_close(lab_t *lab)
 {
+    /* LAB 3, STEP 2 { run its shut-down hooks, attached */
     bridge_attach(lab->python);
     bridge_app_shutdown(lab->app, NULL);
     bridge_detach(lab->python);
+    /* } LAB 3, STEP 2 */
     free(lab);
 }

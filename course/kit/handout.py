@@ -29,7 +29,9 @@ MANIFEST = [
     "course/weights.json",
     "handlers",
     "tests/apps/harness.py",
+    "tests/apps/hooks.py",
     "tests/apps/park.py",
+    "tests/apps/ping.py",
     "tests/apps/raises.py",
     "tools",
 ]

@@ -32,7 +32,8 @@ static http_request_t *numbered(queue_t *self, uintptr_t poster, uintptr_t numbe
 
     if (req == NULL)
         seam_fail("memory for a request", "none", "");
-    req->lab_data = (void *)(poster * 1000000 + number);
+    else
+        req->lab_data = (void *)(poster * 1000000 + number);
     return req;
 }
 

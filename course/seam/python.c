@@ -105,6 +105,17 @@ PyObject *seam_py_get(const char *name)
     return PyDict_GetItemString(main_dict(), name); /* borrowed */
 }
 
+/* A GET of "/", for this route. */
+static void fill(http_request_t *req, bridge_route_t *route)
+{
+    if (http_request_head_append(req, "/", 1) != 0)
+        seam_fail("memory for a request", "none", "");
+    req->method = HTTP_METHOD_GET;
+    req->version_minor = 1;
+    req->target_len = req->path_len = req->query_at = 1;
+    req->route_arg = route;
+}
+
 http_request_t *seam_request(const char *handler)
 {
     static bridge_route_t route;
@@ -115,12 +126,10 @@ http_request_t *seam_request(const char *handler)
                              .method = HTTP_METHOD_GET,
                              .pattern = "/",
                              .where = "handler (seam test)"};
-    if (req == NULL || http_request_head_append(req, "/", 1) != 0)
+    if (req == NULL)
         seam_fail("memory for a request", "none", "");
-    req->method = HTTP_METHOD_GET;
-    req->version_minor = 1;
-    req->target_len = req->path_len = req->query_at = 1;
-    req->route_arg = &route;
+    else
+        fill(req, &route);
     return req;
 }
 

@@ -1,0 +1,91 @@
+"""Lab 3, the public tests."""
+
+from kit.checks import Failed, check
+from kit.seams import seam
+
+
+def alone(step, test, title):
+    seam("seam_lab3", test, title, lab=3, step=step)
+
+
+@check(lab=3, step=0)
+def lab3_starts(t):
+    """The server starts, answers in C, and stops."""
+    server = t.start(app=None)
+    t.get(server, "/native").expect(200, "Hello, World!")
+    server.stop()
+
+
+alone(1, "a_result_is_the_answer", "What the handler returns is the answer.")
+alone(1, "the_value_is_released", "What the handler returned is released.")
+alone(1, "nothing_is_kept", "The request is held by nobody in the end.")
+alone(1, "an_exception_is_a_500", "A handler that raises: 500.")
+alone(1, "a_coroutine_is_refused", "A handler that returns a coroutine: 500.")
+
+
+@check(lab=3, step=1, needs=("lab3_starts",))
+def lab3_serves(t):
+    """GET / gets its answer from Python."""
+    server = t.start(app=None)
+    for _ in range(3):
+        t.get(server, "/").expect(200, "Hello, World!")
+    t.get(server, "/users/7").expect(200, '"user_id":"7"')
+    server.stop()
+
+
+@check(lab=3, step=1, needs=("lab3_serves",))
+def lab3_error_is_a_500(t):
+    """A handler that raises: 500, a traceback in the log, none on the wire."""
+    server = t.start(app=None)
+    answer = t.get(server, "/error").expect(500)
+    if "Traceback" in answer.body or "RuntimeError" in answer.body:
+        raise Failed("nothing of the exception on the wire", str(answer))
+    t.get(server, "/").expect(200, "Hello, World!", "the server goes on after a handler has failed")
+    server.stop()
+    count = server.stderr().count("RuntimeError: this handler always fails")
+    if count != 1:
+        raise Failed("the traceback once in the log", f"{count} times", server.tail())
+
+
+@check(lab=3, step=1, needs=("lab3_serves",))
+def lab3_serves_nobody_while_one_waits(t):
+    """The lesson: while a handler waits nobody else is served, and the bytes lie in the kernel."""
+    server = t.start()
+    other = t.connect(server, "B")
+    first = t.connect(server, "A").send("/park/0?name=A")
+    server.event("start A", "the handler is called")
+    other.send("/fast?name=B")
+    server.wait_asleep()
+    if server.unread(other.port) == 0:
+        cause = "handlers run on the HTTP thread itself, one at a time"
+        raise Failed("B's request is still unread while A waits", "it has been read", cause)
+    server.expect_silence("B's handler runs on another thread: then this is another lab")
+    server.open_gate(0)
+    for event in ("end A", "start B"):
+        server.event(event)
+    first.answer().expect(200, '"park":"A"')
+    other.answer().expect(200, "B")
+    server.stop()
+
+
+@check(lab=3, step=2, needs=("lab3_starts",))
+def lab3_runs_hooks(t):
+    """Start-up hooks run before the first request, shut-down hooks after the last, in reverse."""
+    server = t.start(app="hooks")
+    cause = "bridge_app_startup() in lab_open(), bridge_app_shutdown() in lab_close(), both attached"
+    server.event("first start on MainThread", cause)
+    server.event("second start on MainThread", cause)
+    server.stop()
+    server.event("second stop on MainThread", cause)
+    server.event("first stop on MainThread", cause)
+
+
+@check(lab=3, step=2, needs=("lab3_runs_hooks",))
+def lab3_others_run_while_it_polls(t):
+    """A thread of the app's runs while the server has nothing to do."""
+    server = t.start(app="ping")
+    t.get(server, "/native").expect(200)
+    server.wait_asleep()
+    server.open_gate(0)
+    server.event("ping", "who keeps the GIL while it polls keeps every other thread from running")
+    server.stop()

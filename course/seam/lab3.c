@@ -1,0 +1,104 @@
+/* Lab 3: lab3_sync_handlers/dispatch.c with handlers of the test's, and answers that are recorded. */
+#include "course/seam/python.h"
+
+/* NOLINTNEXTLINE(bugprone-suspicious-include): the file under test, static functions and all. */
+#include "lab3_sync_handlers/dispatch.c"
+
+static const char handlers[] =
+    "class Text(str): pass\n"
+    "left = weakref.WeakSet()\n"
+    "def text(request):\n"
+    "    note('text', None); value = Text('hello'); left.add(value); return value\n"
+    "def fails(request): note('fails', None); raise ValueError('no')\n"
+    "def keeps(request): note('keeps', request); return 'hello'\n"
+    "def awaitable(request): note('awaitable', None); return hello(request)\n";
+
+/* One request for that handler through lab_on_ready(), as the server hands it over. */
+static http_request_t *serve(const char *handler)
+{
+    static lab_t         lab;
+    http_request_t      *req;
+    http_request_list_t *ready;
+
+    seam_python_open();
+    seam_py_run(handlers);
+    lab.python = &seam_thread;
+    req = seam_request(handler);
+    ready = seam_ready(req);
+    bridge_detach(&seam_thread);
+    lab_on_ready(&lab, ready);
+    SEAM_EXPECT(!PyGILState_Check(), "lab_on_ready() leaves the thread detached",
+                "who keeps the GIL while it polls keeps every other Python thread from running",
+                "still attached");
+    bridge_attach(&seam_thread);
+    return req;
+}
+
+static void expect_answer(int status, const char *cause)
+{
+    SEAM_EXPECT(seam_record.answered == 1, "one answer, through http_respond_transfer()",
+                "one request, one answer, whatever its handler does", "%d answered",
+                seam_record.answered);
+    SEAM_EXPECT(seam_record.status == status, seam_text("the answer has status %d", status), cause,
+                "status %d", seam_record.status);
+    SEAM_EXPECT(!seam_record.error_set, "no Python exception is set as the answer goes out",
+                "bridge_response(req, NULL) takes it, logs it, clears it", "one is");
+}
+
+static void a_result_is_the_answer(void)
+{
+    serve("text");
+    seam_expect_calls("text", "bridge_call_handler() calls the handler, once");
+    expect_answer(200, "bridge_response(req, value) makes the response");
+}
+
+static void nothing_is_kept(void)
+{
+    http_request_t *req = serve("keeps");
+
+    seam_expect_calls("keeps", "bridge_call_handler() calls the handler, once");
+    seam_py_run("calls.clear()");
+    SEAM_EXPECT(atomic_load(&req->refs) == 1, "one reference to the request, the one that travels",
+                "Python's request object holds another until it dies", "%u references",
+                atomic_load(&req->refs));
+}
+
+static void the_value_is_released(void)
+{
+    serve("text");
+    seam_expect_calls("text", "bridge_call_handler() calls the handler, once");
+    SEAM_EXPECT(
+        seam_py_long("len(left)") == 0, "what the handler returned is gone",
+        "bridge_call_handler() returns a new reference, which bridge_response() only borrows: "
+        "Py_XDECREF it",
+        "it is left in memory");
+}
+
+static void an_exception_is_a_500(void)
+{
+    serve("fails");
+    seam_expect_calls("fails", "bridge_call_handler() calls the handler, once");
+    expect_answer(500,
+                  "NULL from bridge_call_handler(): the handler raised. bridge_response() wants "
+                  "to see that NULL");
+}
+
+static void a_coroutine_is_refused(void)
+{
+    serve("awaitable");
+    seam_expect_calls("awaitable", "bridge_call_handler() calls the handler, once");
+    expect_answer(500, "nobody here awaits: bridge_response() closes the coroutine and says so");
+}
+
+int main(int argc, char **argv)
+{
+    static const seam_test_t tests[] = {
+        {"a_result_is_the_answer", a_result_is_the_answer},
+        {"the_value_is_released", the_value_is_released},
+        {"nothing_is_kept", nothing_is_kept},
+        {"an_exception_is_a_500", an_exception_is_a_500},
+        {"a_coroutine_is_refused", a_coroutine_is_refused},
+    };
+
+    return seam_main(argc, argv, tests, SEAM_COUNT(tests));
+}
