@@ -35,7 +35,8 @@ CASES = {
         0, 100, "of output",
     ),
     "forks_without_end": (
-        (QUEUE, AT_START % "for (;;) if (fork() == 0) setsid();", None), 0, 5, "",
+        (QUEUE, AT_START % "for (;;) if (fork() == 0) setsid();", None),
+        0, 5, "forks without end",
     ),
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ from .labs import FOLDERS, ROOT
 from .server import Server
 
 COURSE = os.path.join(ROOT, "course")
+CROWD = 40  # processes: no lab has a reason for any
 
 
 class Context:
@@ -88,18 +89,25 @@ def run_one(check, tree, bin_dir, limits):
 def run(wanted, tree, bin_dir, limits, show=None, budget_s=None):
     """
     Run checks in their order. One whose `needs` haven't passed isn't run, nor is any once they have
-    taken `budget_s` in all. returns the outcomes
+    taken `budget_s` in all, or after one that has left a crowd of processes behind. returns the
+    outcomes
     """
-    outcomes, began = {}, time.monotonic()
+    outcomes, began, crowd = {}, time.monotonic(), ""
     for check in wanted:
         missing = [n for n in check.needs if n in outcomes and outcomes[n].status != "passed"]
         if budget_s is not None and time.monotonic() - began > budget_s:
             cause = f"the time for all tests, {budget_s} s, was over: those before hang or crawl"
             outcome = Outcome(check, "not run", cause=cause)
+        elif crowd:
+            outcome = Outcome(check, "not run", cause=crowd)
         elif missing:
             outcome = Outcome(check, "not run", cause=f"needs {missing[0]}, which has not passed")
         else:
+            before = len(sandbox.ended)
             outcome = run_one(check, tree, bin_dir, limits)
+            left = len(sandbox.ended) - before
+            if left > CROWD:
+                crowd = f"{check.name} left {left} processes behind: it forks without end"
         outcomes[check.name] = outcome
         if show:
             show(outcome)

@@ -29,7 +29,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Limits:
     cpu_s: int = 60
     memory: int = 4 << 30  # bytes of address space; 0: no limit
-    processes: int = 256  # of the user, threads included
+    processes: int = 128  # of the user, threads included
     file: int = 64 << 20  # bytes
 
 
@@ -37,6 +37,7 @@ class Limits:
 AT_HOME = Limits(processes=0)
 UNLIMITED = Limits(cpu_s=0, memory=0, processes=0, file=0)
 
+ended = set()  # ids of all that end_descendants() had to end
 _adopts = False
 _as_user = None  # a uid, or None: as who we are
 
@@ -172,6 +173,7 @@ def end_descendants(known=()):
     for stop in (signal.SIGSTOP, signal.SIGKILL):
         for _ in range(200):
             seen = [pid for pid in _descendants() if stop == signal.SIGKILL or not _stopped(pid)]
+            ended.update(seen)
             for pid in seen:
                 try:
                     os.kill(pid, stop)

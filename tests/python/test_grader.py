@@ -49,6 +49,15 @@ class Running(unittest.TestCase):
         self.assertEqual([o.status for o in outcomes], ["not run", "not run"])
         self.assertIn("was over", outcomes[0].cause)
 
+    def test_none_is_run_after_one_that_leaves_a_crowd_behind(self):
+        def crowds(t):
+            sandbox.ended.update(range(-100, 0))
+
+        self.addCleanup(sandbox.ended.clear)
+        outcomes = self.run_all(named("a", crowds), named("b", passes))
+        self.assertEqual([o.status for o in outcomes], ["passed", "not run"])
+        self.assertIn("a left 100 processes behind", outcomes[1].cause)
+
     def test_a_failure_says_what_was_done_expected_seen_and_how_to_repeat_it(self):
         text = running.describe(self.run_all(named("a", fails))[0])
         for part in (
