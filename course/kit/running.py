@@ -136,7 +136,8 @@ def describe(outcome):
     if outcome.cause:
         lines.append("    because?  " + outcome.cause.replace("\n", "\n              "))
     lines.append(f"    again     make check LAB={check.lab} TEST={check.name}")
-    lines.append(f"    read      {check.read or f'{FOLDERS[check.lab]}/README.md, step {check.step}'}")
+    where = f", step {check.step}" if check.step else ""
+    lines.append(f"    read      {check.read or f'{FOLDERS[check.lab]}/README.md{where}'}")
     return "\n".join(lines)
 
 
