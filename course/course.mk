@@ -41,8 +41,11 @@ handin: ## LAB=1: pack exactly your files, to hand them in
 	@$(PYTHON) course/handin.py $(or $(LAB),'') $(HOURS:%=--hours '%') \
 	    $(if $(UNCLEAR),--unclear '$(subst ','\'',$(UNCLEAR))')
 
+predict: ## LAB=1: write down what you expect, before you measure
+	@$(PYTHON) course/predict.py $(or $(LAB),'')
+
 # For the grader: where programs are.
 print-bin:
 	@echo $(BIN)
 
-.PHONY: check check-programs grade handin print-bin
+.PHONY: check check-programs grade handin predict print-bin

@@ -26,6 +26,7 @@ MANIFEST = [
     "course/course.mk",
     "course/grade.py",
     "course/handin.py",
+    "course/predict.py",
     "course/weights.json",
     "handlers",
     "tests/apps/harness.py",
