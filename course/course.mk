@@ -44,8 +44,11 @@ handin: ## LAB=1: pack exactly your files, to hand them in
 predict: ## LAB=1: write down what you expect, before you measure
 	@$(PYTHON) course/predict.py $(or $(LAB),'')
 
+doctor: ## is this machine ready for the labs?
+	@$(PYTHON) course/doctor.py
+
 # For the grader: where programs are.
 print-bin:
 	@echo $(BIN)
 
-.PHONY: check check-programs grade handin predict print-bin
+.PHONY: check check-programs doctor grade handin predict print-bin

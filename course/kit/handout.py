@@ -24,6 +24,7 @@ MANIFEST = [
     "common",
     "course/check.py",
     "course/course.mk",
+    "course/doctor.py",
     "course/grade.py",
     "course/handin.py",
     "course/predict.py",

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""`make doctor`: is this machine ready for the labs? A line for each thing that matters, and what to do
+about it. Exit status: 0 if all that is needed is there."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+
+from kit import labs
+
+
+def version(*command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout or done.stderr).strip().split("\n")[0] if done.returncode == 0 else ""
+
+
+def dependencies():
+    done = subprocess.run(
+        [os.path.join(labs.ROOT, "tools/deps.sh"), "--check"], capture_output=True, text=True
+    )
+    return done.returncode == 0, (done.stdout + done.stderr).strip()
+
+
+def main():
+    wrong = 0
+
+    def say(good, what, advice="", needed=True):
+        nonlocal wrong
+        wrong += needed and not good
+        mark = "ok" if good else "MISSING" if needed else "no"
+        print(f"{mark:8} {what}" + ("" if good or not advice else f"\n         {advice}"))
+
+    linux = platform.system() == "Linux"
+    say(linux, f"system: {platform.system()} {platform.release()}",
+        "editing and building work elsewhere; tests and grades want Linux, so use a container or WSL2")  # fmt: skip
+    compiler = version(os.environ.get("CC", "cc"), "--version")
+    say(compiler, f"C compiler: {compiler or 'none'}", "Debian: apt-get install gcc")
+    make = version("make", "--version")
+    say(make.startswith("GNU Make"), f"make: {make or 'none'}", "GNU make is needed")
+    good, text = dependencies()
+    say(good, "libraries and headers", text or "make deps installs them, or says what is missing")
+    say(os.path.isdir("/proc/self/task"), "/proc: the tests read thread states there")
+    say(shutil.which("wrk"), "wrk: --bench loads the server with it", "Debian: apt-get install wrk", False)
+    say(shutil.which("strace"), "strace: some questions use it", "Debian: apt-get install strace", False)
+    cores = len(os.sched_getaffinity(0)) if linux else os.cpu_count()
+    say(cores >= 2, f"cores: {cores}", "with one core the figures differ: wake-ups cost less", False)
+    print("ready" if not wrong else f"{wrong} missing")
+    sys.exit(wrong > 0)
+
+
+if __name__ == "__main__":
+    main()
