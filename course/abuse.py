@@ -4,8 +4,8 @@
     abuse.py [NAME...]
 
 Grades lab 1's solution with one thing added to it, and requires that the grader comes to its end,
-gives no more than it may, no less than was earned, and says what happened. Nothing of what such code
-starts may be left. Exit status: 0 if all is so."""
+gives no more than it may, no less than was earned, and says what happened. Nothing of what such
+code starts may be left. Exit status: 0 if all is so."""
 
 import os
 import shutil
@@ -29,7 +29,10 @@ CASES = {
     "hangs": ((DISPATCH, None, "    for (;;)\n        pause();\n"), 50, 80, "doesn't within"),
     "computes_for_ever": ((DISPATCH, None, "    for (;;)\n        ;\n"), 50, 80, "doesn't within"),
     "exits_with_0": ((DISPATCH, AT_START % "_exit(0);", None), 15, 25, "ended early"),
-    "prints_passed": ((DISPATCH, AT_START % 'puts("passed"), fflush(stdout), _exit(0);', None), 15, 25, "ended early"),
+    "prints_passed": (
+        (DISPATCH, AT_START % 'puts("passed"), fflush(stdout), _exit(0);', None),
+        15, 25, "ended early",
+    ),
     "prints_a_gigabyte": (
         (QUEUE, AT_START % "for (int i = 0; i < 1 << 20; i++) printf(\"%1024d\", i);", None),
         0, 100, "of output",
@@ -76,7 +79,8 @@ def judge(name):
     said = "\n".join(graded.complaints) + "\n".join(o.text() for o in graded.outcomes)
     print(f"  {graded.total} of {graded.most} points, {graded.seconds:.0f} s", flush=True)
     if not least <= graded.total <= most:
-        return f"{graded.total} points, not {least} to {most}\n{grading.table(graded)}\n{said[:3000]}"
+        table = grading.table(graded)
+        return f"{graded.total} points, not {least} to {most}\n{table}\n{said[:3000]}"
     if words not in said:
         return f"doesn't say {words!r}:\n{said[:3000]}"
     if os.geteuid() == 0 and students_processes() > 0:

@@ -14,7 +14,8 @@ def wanted(lab_checks, arguments):
     names = [check.name for check in lab_checks]
     if arguments.test:
         if arguments.test not in names:
-            running.complain(f"no test is called {arguments.test}; there are:\n  " + "\n  ".join(names))
+            known = "\n  ".join(names)
+            running.complain(f"no test is called {arguments.test}; there are:\n  {known}")
         return running.with_needs([arguments.test], lab_checks)
     if arguments.step is not None:
         found = [check.name for check in lab_checks if check.step == arguments.step]
@@ -48,7 +49,8 @@ def main():
     print(f"{passed} of {len(outcomes)} passed, {time.monotonic() - began:.0f} s")
     first = next((outcome for outcome in outcomes if outcome.status == "failed"), None)
     if first:
-        print(f"next: step {first.check.step}, make check LAB={first.check.lab} TEST={first.check.name}")
+        again = f"make check LAB={first.check.lab} TEST={first.check.name}"
+        print(f"next: step {first.check.step}, {again}")
     sys.exit(passed != len(outcomes))
 
 

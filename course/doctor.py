@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""`make doctor`: is this machine ready for the labs? A line for each thing that matters, and what to do
-about it. Exit status: 0 if all that is needed is there."""
+"""`make doctor`: is this machine ready for the labs? A line for each thing that matters, and what to
+do about it. Exit status: 0 if all that is needed is there."""
 
 import os
 import platform
@@ -36,8 +36,11 @@ def main():
         print(f"{mark:8} {what}" + ("" if good or not advice else f"\n         {advice}"))
 
     linux = platform.system() == "Linux"
-    say(linux, f"system: {platform.system()} {platform.release()}",
-        "editing and building work elsewhere; tests and grades want Linux, so use a container or WSL2")  # fmt: skip
+    say(
+        linux,
+        f"system: {platform.system()} {platform.release()}",
+        "the tests want Linux: use a container or WSL2",
+    )
     compiler = version(os.environ.get("CC", "cc"), "--version")
     say(compiler, f"C compiler: {compiler or 'none'}", "Debian: apt-get install gcc")
     make = version("make", "--version")
@@ -45,10 +48,10 @@ def main():
     good, text = dependencies()
     say(good, "libraries and headers", text or "make deps installs them, or says what is missing")
     say(os.path.isdir("/proc/self/task"), "/proc: the tests read thread states there")
-    say(shutil.which("wrk"), "wrk: --bench loads the server with it", "Debian: apt-get install wrk", False)
-    say(shutil.which("strace"), "strace: some questions use it", "Debian: apt-get install strace", False)
+    say(shutil.which("wrk"), "wrk, which --bench runs", "Debian: apt-get install wrk", False)
+    say(shutil.which("strace"), "strace, for some questions", "Debian: apt-get install strace", False)
     cores = len(os.sched_getaffinity(0)) if linux else os.cpu_count()
-    say(cores >= 2, f"cores: {cores}", "with one core the figures differ: wake-ups cost less", False)
+    say(cores >= 2, f"cores: {cores}", "on one core wake-ups cost less: other figures", False)
     print("ready" if not wrong else f"{wrong} missing")
     sys.exit(wrong > 0)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""`make grade LAB=N [FROM=DIR]`: grade the student's files of DIR. Prints the score table and writes
-build/grade/labN/results.json. Exit status: 0 if it came to a grade, whatever that is."""
+"""`make grade LAB=N [FROM=DIR]`: grade the student's files of DIR. Prints the score table and
+writes build/grade/labN/results.json. Exit status: 0 if it came to a grade, whatever that is."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("lab", choices=["1", "2", "3"], help="LAB=1, 2 or 3")
     parser.add_argument("--from", dest="student", default=labs.ROOT)
-    parser.add_argument("--verbose", action="store_true", help="say what failed, as `make check` does")
+    parser.add_argument("--verbose", action="store_true", help="say what failed")
     arguments = parser.parse_args()
     lab = int(arguments.lab)
     results = os.path.join(labs.ROOT, f"build/grade/lab{lab}/results.json")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """`make handin LAB=N`: pack exactly the files that are yours into build/handin/labN.tar.gz.
 
-Asks how many hours it took and what was unclear (HOURS=8 UNCLEAR='...' answers in advance). In a git
-repository it refuses while one of these files isn't committed: what you hand in is what you have."""
+Asks how many hours it took and what was unclear (HOURS=8 UNCLEAR='...' answers in advance). In a
+git repository it refuses while one of these files isn't committed."""
 
 import argparse
 import io

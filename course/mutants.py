@@ -95,7 +95,8 @@ def main():
             fault = judge(lab, mutant, steps, by_name)
             count, wrong = count + 1, wrong + (fault is not None)
             print(f"lab {lab}, {mutant.name}: {fault or 'caught'}", flush=True)
-    print(f"{count} mutants, {wrong} not caught as they should be, {time.monotonic() - began:.0f} s")
+    seconds = time.monotonic() - began
+    print(f"{count} mutants, {wrong} not caught as they should be, {seconds:.0f} s")
     sys.exit(wrong > 0 or count == 0)
 
 

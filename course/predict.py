@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""`make predict LAB=N`: write your predictions down before you measure; once they are written, it shows
-them, beside the place for what came out. Being right is never graded; having thought is."""
+"""`make predict LAB=N`: write your predictions down before you measure; once they are written, it
+shows them, beside the place for what came out. Being right is never graded; having thought is."""
 
 import argparse
 import datetime

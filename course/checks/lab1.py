@@ -11,9 +11,9 @@ def queue(test, title):
 
 
 queue("many_come_in_one_wake_up", "64 posted before the loop runs: 64 delivered, in one wake-up.")
-queue("a_post_from_inside_the_drain_is_delivered", "What is posted while the queue is drained comes too.")
+queue("a_post_from_inside_the_drain_is_delivered", "What is posted during a drain comes too.")
 queue("a_post_at_the_end_of_a_wake_up_wakes_again", "A post after the last look wakes again.")
-queue("a_post_after_close_is_refused_and_freed", "A closed queue refuses, and frees what it is given.")
+queue("a_post_after_close_is_refused_and_freed", "A closed queue refuses, and frees.")
 queue("eight_threads_lose_nothing", "Eight threads post at once; all arrive, in each one's order.")
 
 # ---- Steps 2 to 5, alone -------------------------------------------------------------------------
@@ -36,9 +36,9 @@ alone(3, "start_without_a_task", "create_task() fails: 500.")
 alone(4, "done_with_a_result", "A task's result is the answer.")
 alone(4, "done_with_an_exception", "A task's exception is a 500.")
 alone(4, "done_with_a_cancellation", "A cancelled task is a 503.")
-alone(5, "gone_cancels_on_the_loop", "A client that leaves has its task cancelled, on the loop's thread.")
+alone(5, "gone_cancels_on_the_loop", "A client leaves: its task is cancelled, on its loop.")
 alone(5, "gone_after_the_end_is_harmless", "A client that leaves as its task ends: nothing to do.")
-alone(5, "gone_with_the_loop_closed_is_quiet", "A client that leaves while the lab stops: no exception stays.")
+alone(5, "gone_with_the_loop_closed_is_quiet", "The loop is closed: no exception stays.")
 
 # ---- Steps 1 to 4 together -----------------------------------------------------------------------
 

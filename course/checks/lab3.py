@@ -73,8 +73,8 @@ def lab3_runs_hooks(t):
     """Start-up hooks run before the first request, shut-down hooks after the last, in reverse."""
     server = t.start(app="hooks")
     cause = "bridge_app_startup() in lab_open(), bridge_app_shutdown() in lab_close(), both attached"
-    server.event("first start on MainThread", cause)
-    server.event("second start on MainThread", cause)
+    server.event("first start on MainThread", cause, already=True)
+    server.event("second start on MainThread", cause, already=True)
     server.stop()
     server.event("second stop on MainThread", cause)
     server.event("first stop on MainThread", cause)

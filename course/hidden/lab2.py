@@ -36,7 +36,7 @@ def hidden_lab2_one_worker(t):
 
 @check(**ALL, needs=("lab2_serves",))
 def hidden_lab2_room_comes_back(t):
-    """One worker with room for two: a third request gets 503, and after the first two end a fourth 200."""
+    """One worker with room for two: a third gets 503, and a fourth 200 once the two have ended."""
     server = t.start("--workers=1", "--worker-queue=2")
     parked = []
     for number in range(2):

@@ -64,7 +64,9 @@ def add(name, function, lab, step, after=(), needs=(), title="", hidden=False, r
     if name in REGISTRY:
         raise ValueError(f"two checks are called {name}")
     title = " ".join((title or name).split())
-    REGISTRY[name] = Check(name, lab, step, tuple(after), tuple(needs), title, function, hidden, read)
+    REGISTRY[name] = Check(
+        name, lab, step, tuple(after), tuple(needs), title, function, hidden, read
+    )
 
 
 def of_lab(lab):

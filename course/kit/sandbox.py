@@ -100,7 +100,8 @@ def _preparation(limits):
 
 def environment(**more):
     """What a student's process sees: no PYTHON*, CRITERION*, MAKE* or LD_* of whoever grades."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TERM") if name in os.environ}
+    wanted = ("PATH", "HOME", "LANG", "TERM")
+    kept = {name: os.environ[name] for name in wanted if name in os.environ}
     kept.update(
         ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:exitcode=99",
         UBSAN_OPTIONS="print_stacktrace=1",
@@ -239,6 +240,6 @@ def describe(status):
     more = {
         "SIGXFSZ": ": it wrote more than it may",
         "SIGXCPU": ": it computed for longer than it may",
-        "SIGSEGV": ": it touched memory that isn't its own; `make SAN=address,undefined` says where",
+        "SIGSEGV": ": it touched memory that isn't its own; SAN=address,undefined says where",
     }
     return f"killed by {name}{more.get(name, '')}"

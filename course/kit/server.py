@@ -90,12 +90,17 @@ class Server:
 
     # ---- The app ---------------------------------------------------------------------------------
 
-    def event(self, expected, cause=""):
-        """The app's next event is this one; waits for it. A set: one of these. returns it"""
+    def event(self, expected, cause="", already=False):
+        """
+        The app's next event is this one, or one of this set; waits for it, unless it must have
+        happened already. returns it
+        """
         wanted = {expected} if isinstance(expected, str) else set(expected)
         text = " or ".join(sorted(map(repr, wanted)))
         deadline = time.monotonic() + DEADLINE_S
         while b"\n" not in self.events:
+            if already and not select.select([self.events_fd], [], [], 0)[0]:
+                raise Failed(f"the app has said {text} by now", "not a word", cause)
             piece = self._read(self.events_fd, deadline)
             if piece is None:
                 raise Failed(f"the handler says {text}", f"nothing in {DEADLINE_S} s", cause)

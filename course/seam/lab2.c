@@ -6,7 +6,7 @@
 
 #include "common/bridge/loop_thread.h"
 
-/* lab_close() frees a lab, but the lab here is static; and it stops threads, of which there are none. */
+/* The lab here is static, and has no threads: what lab_close() frees and stops is a fake. */
 static void stop_recorded(loop_thread_t *self, bridge_thread_t *me);
 #define loop_thread_stop stop_recorded
 #define free(memory)     ((void)(memory))

@@ -37,7 +37,10 @@ class Running(unittest.TestCase):
 
     def test_one_whose_needs_have_failed_is_not_run(self):
         outcomes = self.run_all(
-            named("a", fails), named("b", passes, ["a"]), named("c", passes, ["b"]), named("d", passes)
+            named("a", fails),
+            named("b", passes, ["a"]),
+            named("c", passes, ["b"]),
+            named("d", passes),
         )
         self.assertEqual(
             [o.status for o in outcomes], ["failed", "not run", "not run", "passed"]
@@ -191,7 +194,8 @@ class Sandbox(unittest.TestCase):
 
     def test_a_file_has_a_limit(self):
         def body():
-            status, _, _ = self.run_shell("f=$(mktemp); trap 'rm -f $f' EXIT; dd if=/dev/zero of=$f bs=64k")
+            fill = "f=$(mktemp); trap 'rm -f $f' EXIT; dd if=/dev/zero of=$f bs=64k"
+            status, _, _ = self.run_shell(fill)
             assert status != 0, status
 
         self.in_child(body)
