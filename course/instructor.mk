@@ -9,4 +9,7 @@ check-course: ## test the tests: the red gate, then every mutant (LAB=1 for one 
 	@for lab in $(COURSE_LABS); do $(PYTHON) course/redgate.py $$lab || exit 1; done
 	@$(PYTHON) course/mutants.py $(COURSE_LABS)
 
-.PHONY: handout check-course
+check-grader: ## the grader against code that is broken, wild or dishonest
+	@$(PYTHON) course/abuse.py
+
+.PHONY: handout check-course check-grader
