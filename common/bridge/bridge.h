@@ -123,12 +123,12 @@ void bridge_assert_attached(const bridge_thread_t *thread, const char *where);
 /* ---- Looking in ---------------------------------------------------------------------------- */
 
 /*
- * The next action of `signal` is Python's faulthandler: from any thread, at any point, it writes the
+ * The next action of signal `number` is Python's faulthandler: from any thread, at any point, it writes the
  * tracebacks of all threads to standard error without asking for the GIL (of a free-threaded Python
  * only that of the thread it runs on).
  * attached           returns 0 or -1 (logged)
  */
-int bridge_traceback_on_signal(bridge_t *bridge, int signal);
+int bridge_traceback_on_signal(bridge_t *bridge, int number);
 
 /* Write the tracebacks of all threads to standard error now. attached */
 void bridge_write_tracebacks(bridge_t *bridge);

@@ -206,8 +206,13 @@ static char *put_json_text(char *at, const char *key, const char *value)
 static char *put_json(char *at, const access_log_t *self, const http_request_t *req,
                       const http_outcome_t *outcome)
 {
-    static const char *const ends[] = {"answered", "abandoned", "cut off"};
-    const char              *method = http_request_method_sent(req);
+    static const char *const ends[HTTP_ENDS + 1] = {
+        [HTTP_END_ANSWERED] = "answered",
+        [HTTP_END_ABANDONED] = "abandoned",
+        [HTTP_END_CUT_OFF] = "cut off",
+        [HTTP_ENDS] = "", /* none is that */
+    };
+    const char *method = http_request_method_sent(req);
 
     *at++ = '{';
     at = put_json_text(at, "time", self->time_text);
