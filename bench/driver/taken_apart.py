@@ -7,6 +7,7 @@ import tempfile
 
 from . import procfs, stats
 from .blocks import Configuration
+from .comparison import names
 from .reports import LABS, figures_of
 from .servers import ServerError
 from .tables import number, thousands
@@ -77,11 +78,6 @@ def _load(path):
 # ---- What was found ------------------------------------------------------------------------------
 
 
-def names(data):
-    """The interpreters, in the order in which they were asked for."""
-    return list(data["environment"]["pythons"])
-
-
 def reports_of(data, lab, python):
     """The lab's report of each complete round."""
     return figures_of(data).values(Configuration(lab, "unpinned", python=python).key, "report")
@@ -97,14 +93,17 @@ def _sum_error(report):
     return report["gaps_sum_us"] / report["end_to_end_us"]["mean"] - 1
 
 
+def _remainder(data, lab, python):
+    """(error of the sum, unattributed share, are both within the limits?), medians over rounds."""
+    found = reports_of(data, lab, python)
+    error = stats.median([_sum_error(r) for r in found])
+    share = stats.median([r["unattributed_share"] for r in found])
+    return error, share, abs(error) <= SUM_LIMIT and share < UNATTRIBUTED_LIMIT
+
+
 def adds_up(data):
     """Do the sums of all labs, and what they leave unattributed, stay within the limits?"""
-    return all(
-        abs(stats.median([_sum_error(r) for r in found])) <= SUM_LIMIT
-        and stats.median([r["unattributed_share"] for r in found]) < UNATTRIBUTED_LIMIT
-        for lab in LABS for python in names(data)
-        for found in [reports_of(data, lab, python)]
-    )
+    return all(_remainder(data, lab, python)[2] for lab in LABS for python in names(data))
 
 
 # ---- Tables --------------------------------------------------------------------------------------
@@ -217,11 +216,8 @@ def summary(data):
     rows = []
     for lab in LABS:
         for python in names(data):
-            found = reports_of(data, lab, python)
             report = shown(data, lab, python)
-            error = stats.median([_sum_error(r) for r in found])
-            share = stats.median([r["unattributed_share"] for r in found])
-            good = abs(error) <= SUM_LIMIT and share < UNATTRIBUTED_LIMIT
+            error, share, good = _remainder(data, lab, python)
             rows.append([
                 lab if python == names(data)[0] else "", python,
                 thousands(report["bench"]["rps"]), number(report["end_to_end_us"]["mean"]),
