@@ -342,8 +342,8 @@ Test(trace, who_waits_for_anothers_handler_waits_in_line)
 
 /*
  * The loop's thread has the GIL and doesn't let go; meanwhile a request comes. The handler has been
- * suspended before, so that the HTTP thread is back in its poll: the call that hands a request over
- * lets go of the GIL and waits for it too, but that wait isn't an attach.
+ * suspended until the HTTP thread is back in its poll: the call that hands a request over lets go of
+ * the GIL and waits for it too, but that wait isn't an attach.
  */
 Test(trace, the_http_thread_waits_for_the_gil)
 {
@@ -354,6 +354,8 @@ Test(trace, the_http_thread_waits_for_the_gil)
     client_connect(&other, lab->port);
     lab_send_get(&client, "/hold/0");
     lab_expect_event(lab, "start");
+    lab_send_get(&other, "/native"); /* answered in a turn after the one that handed over */
+    lab_expect_answer(lab, &other, 200, NULL);
     lab_open_gate(lab, 0);
     lab_expect_event(lab, "holds");
     lab_send_get(&other, "/fast");
