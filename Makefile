@@ -146,7 +146,7 @@ PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) $(RUNG_SRC
 # for each choice of Python and llhttp; make remakes it by the rule below before anything else and,
 # if it has changed, starts over. Commands that compile nothing don't need it and install nothing.
 
-COMPILES_NOTHING = help deps python clean distclean format format-check docs-tables check-docs \
+COMPILES_NOTHING = help deps python clean distclean format format-check writeup check-writeup \
                    fuzz fuzz-ci handout grade handin predict doctor check-course \
                    check-grader
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
@@ -535,10 +535,10 @@ bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hyp
 trace-cost: $(BIN)/trace_cost ## what a mark of the tracing costs here, in ns
 	@$<
 
-docs-tables: ## write the tables of README.md and WRITEUP.md from the stored runs
+writeup: ## write the tables of README.md and WRITEUP.md from the stored runs
 	$(Q)$(PYTHON) bench/update_docs.py
 
-check-docs: ## fail if `make docs-tables` would change something
+check-writeup: ## fail if `make writeup` would change something
 	$(Q)$(PYTHON) bench/update_docs.py --check
 
 deps: ## install what is missing (`tools/deps.sh --check` only reports)
@@ -606,7 +606,7 @@ help: ## this list
 	@sed -n 's/^## /  /p' Makefile $(wildcard course/*.mk)
 
 .PHONY: all test test-tsan run-tsan test-deep run-valgrind soak idle fuzz fuzz-ci run-fuzz \
-        $(MEASURING) measured measured-pythons programs docs-tables check-docs deps python format \
+        $(MEASURING) measured measured-pythons programs writeup check-writeup deps python format \
         format-check lint clean distclean help FORCE $(LABS) unit_trace unit_http unit_faults \
         unit_bridge unit_lab integration conformance conformance-table
 .DELETE_ON_ERROR:

@@ -4,7 +4,7 @@
 What stands between `<!-- table:NAME -->` and `<!-- /table -->` is replaced, and so is a figure in
 prose between `<!-- cell:NAME | ROW | COLUMN -->` and `<!-- /cell -->`, by that cell of that table.
 So no figure in a document is typed by hand. ROW is a row's first cell, or "FIRST > SECOND" where
-several share it. `make docs-tables` writes, `make check-docs` only compares.
+several share it. `make writeup` writes, `make check-writeup` only compares.
 
 exit status:
   0  done, or nothing differs
@@ -158,7 +158,7 @@ def generated(name, folder):
     file = results.RECORDS[kind]
     data = results.load(file, folder)
     if data is None:
-        return f"(no run is stored yet: `{COMMANDS[kind]}`, then `make docs-tables`)\n"
+        return f"(no run is stored yet: `{COMMANDS[kind]}`, then `make writeup`)\n"
     caption = CAPTIONS.get(kind, reports.caption)(data)
     source = f"From [{file}](bench/results/{file}): {caption}."
     return paragraphs(write(data), source) + "\n"
@@ -206,7 +206,7 @@ def handle(path, folder, check):
             write(path, new)
             print(f"{name} is updated")
             return True
-        print(f"{name} differs from the stored results: `make docs-tables`", file=sys.stderr)
+        print(f"{name} differs from the stored results: `make writeup`", file=sys.stderr)
     except (OSError, DocumentError) as error:
         print(f"{name}: {error}", file=sys.stderr)
     return False
