@@ -107,10 +107,10 @@ void http_conn_push(http_conn_t *conn, http_request_t *req)
     conn->pipeline_tail = req;
     conn->in_flight++;
     conn->server->stats.parsed++;
-    if (http_finished_wanted(conn->server))
-        req->parsed_at_ns = uv_hrtime();
     if (conn->server->tracing)
         http_traced_begin(req);
+    if (req->complete_ns == 0 && http_finished_wanted(conn->server))
+        req->complete_ns = uv_hrtime();
     if (conn->in_flight > 1 && !is_safe(req))
         conn->barrier = true;
     else

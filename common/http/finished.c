@@ -42,7 +42,7 @@ static void tell(http_conn_t *conn, const http_request_t *req, http_end_t end, u
     const http_outcome_t outcome = {.end = end,
                                     .status = req->answer_status,
                                     .bytes = req->answer_bytes,
-                                    .duration_ns = now_ns - req->parsed_at_ns,
+                                    .duration_ns = now_ns - req->complete_ns,
                                     .peer = conn->peer};
 
     server->events.on_finished(server->owner, req, &outcome);

@@ -117,14 +117,13 @@ struct http_request {
     http_request_t          *pipeline_next; /* the next request of the same connection */
     http_stream_t           *stream;        /* set while an answer is streamed */
     trace_record_t          *trace_record;  /* the memory behind `trace`, until it is counted */
-    uint64_t                 complete_ns;   /* of a traced request: when its last byte was parsed */
-    uint32_t                 parsed_at_ms;  /* uv_now(), truncated */
+    uint64_t                 complete_ns;   /* its last byte is parsed; 0: nobody has asked when */
+    uint32_t                 parsed_at_ms;  /* the same by uv_now(), truncated, which costs nothing */
     uint16_t early_status;   /* what the server itself has to say, such as 404; 0: nothing */
     uint16_t answer_status;  /* for on_finished: of the answer that was begun; 0: none was */
     uint8_t  refused_method; /* llhttp's number of what it was, if `refused` */
     bool     refused;        /* it stands in for bytes that were refused: method, version unknown */
     uint64_t answer_bytes;   /* for on_finished: of its content, so far */
-    uint64_t parsed_at_ns;   /* for on_finished: uv_hrtime() */
     bool     answered;       /* `response` is set (NULL: there was no memory for one) */
     bool     trace_due;      /* its record counts once the answer is out */
     bool     lent;           /* a handler has the travelling reference: in flight */
