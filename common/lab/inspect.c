@@ -13,9 +13,10 @@ enum {
 };
 
 typedef struct {
-    unsigned shown, lent; /* requests; those of them that a handler works on */
-    size_t   len;
-    char     buf[BUFFER];
+    const trace_t *trace;       /* borrowed; NULL: nothing is traced */
+    unsigned       shown, lent; /* requests; those of them that a handler works on */
+    size_t         len;
+    char           buf[BUFFER];
 } report_t;
 
 static void flush(report_t *report)
@@ -96,6 +97,17 @@ static void put_stage(report_t *report, const http_request_t *req, http_stage_t 
     }
 }
 
+/* How far it has come, if it is traced: by its record, since the request itself may be another's. */
+static void put_last_hop(report_t *report, const http_request_t *req)
+{
+    const char *hop = trace_last_hop(report->trace, req->trace_record);
+
+    if (hop == NULL)
+        return;
+    put_text(report, ", last hop: ");
+    put_text(report, hop);
+}
+
 static void on_visit(void *arg, const http_request_t *req, http_stage_t stage, uint64_t age_ms)
 {
     report_t   *report = arg;
@@ -113,14 +125,16 @@ static void on_visit(void *arg, const http_request_t *req, http_stage_t stage, u
     put_target(report, http_request_target(req));
     put_text(report, "  ");
     put_stage(report, req, stage);
+    put_last_hop(report, req);
     put_text(report, "\n");
 }
 
-void inspect_requests(const http_server_t *server)
+void inspect_requests(const http_server_t *server, const trace_t *trace)
 {
     report_t report;
     unsigned in_flight = http_server_in_flight(server);
 
+    report.trace = trace;
     report.shown = report.lent = 0;
     report.len = 0;
     put_text(&report, "SIGUSR1: ");
@@ -132,5 +146,7 @@ void inspect_requests(const http_server_t *server)
         put_number(&report, in_flight - report.lent, 1);
         put_text(&report, " whose client has left or was told 504\n");
     }
+    if (report.shown > 0 && trace == NULL)
+        put_text(&report, "  (with --stats or --trace also the last hop of each)\n");
     flush(&report);
 }

@@ -118,7 +118,7 @@ static void on_inspect(void *owner)
 
     bridge_attach(&program->python); /* may take too long: on_stuck() is quicker then */
     if (signals_claim_inspection(&program->signals)) {
-        inspect_requests(program->server);
+        inspect_requests(program->server, program->tracing.trace);
         bridge_write_tracebacks(program->bridge);
     }
     bridge_detach(&program->python);
@@ -127,7 +127,9 @@ static void on_inspect(void *owner)
 /* SIGUSR1, in a signal handler: the tracebacks follow by themselves. */
 static void on_stuck(void *owner)
 {
-    inspect_requests(((program_t *)owner)->server);
+    program_t *program = owner;
+
+    inspect_requests(program->server, program->tracing.trace);
 }
 
 static void on_bench_done(void *owner, int status)

@@ -296,6 +296,7 @@ static void pass(trace_record_t *record, trace_hop_t hop, trace_lane_t *lane, ui
 {
     record->at_ns[hop] = now_ns;
     record->lane[hop] = lane == NULL ? TRACE_NO_LANE : lane->index;
+    atomic_store_explicit(&record->passed, (uint8_t)(hop + 1), memory_order_relaxed);
     if (lane != NULL && lane->doing != record->id)
         lane_enter_at(lane, record->id, now_ns);
 }

@@ -32,6 +32,14 @@ const char *trace_hop_name(trace_hop_t hop, bool with_workers)
     return names[hop][with_workers];
 }
 
+const char *trace_last_hop(const trace_t *trace, const trace_record_t *record)
+{
+    unsigned passed =
+        record == NULL ? 0 : atomic_load_explicit(&record->passed, memory_order_relaxed);
+
+    return passed == 0 ? NULL : trace_hop_name((trace_hop_t)(passed - 1), trace->with_workers);
+}
+
 /* What the clocks cost here: every mark's, and a sampled one's. */
 static void measure_cost(trace_t *trace)
 {
@@ -149,6 +157,7 @@ trace_record_t *trace_begin(trace_t *trace)
         lanes_start_counting(trace);
     }
     memset(record->at_ns, 0, sizeof record->at_ns);
+    atomic_store_explicit(&record->passed, 0, memory_order_relaxed);
     record->id = trace->last_id == (uint32_t)LANE_LAST_ID ? 1 : trace->last_id + 1;
     trace->last_id = record->id;
     if (trace->until_sample == 0)

@@ -20,6 +20,7 @@
 #ifndef LOOPLAB_TRACE_H
 #define LOOPLAB_TRACE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,8 +28,8 @@
 
 /*
  * The hops of a request's critical path, in their order. Each is marked by the request's owner
- * before the request is published to the next. A lab leaves out what it doesn't have; only lab2
- * has those of the worker.
+ * before the request is published to the next. A lab leaves out what it doesn't have. Those of the
+ * worker are lab2's, and of rungs of the ladder where a loop hands the coroutine over once more.
  */
 typedef enum {
     TRACE_PARSED,           /* the request is complete on the HTTP thread */
@@ -89,6 +90,9 @@ typedef struct trace_record {
     uint8_t  lane[TRACE_HOPS];  /* index of the lane that took the mark; TRACE_NO_LANE: none */
     bool     sampled;           /* its gaps are split */
     uint32_t id;                /* 1, 2, 3, ... in order of arrival */
+
+    /* Any thread may read; atomic, relaxed: for trace_last_hop(). The last hop passed + 1; 0: none */
+    _Atomic uint8_t passed;
 
     /* Of a sampled one only. */
     trace_split_t split[TRACE_HOPS];  /* of the gap that ends at that hop */
@@ -163,6 +167,12 @@ static inline void trace_mark(trace_record_t *record, trace_hop_t hop)
     if (record != NULL)
         trace_mark_record(record, hop);
 }
+
+/*
+ * The name of the hop that the record passed last, for who looks in from outside while its owner may
+ * be marking. NULL: none, or `record` is NULL. thread: any; async-signal-safe
+ */
+const char *trace_last_hop(const trace_t *trace, const trace_record_t *record);
 
 /*
  * This thread runs the record's request from here on, without passing a hop: it resumes a handler,

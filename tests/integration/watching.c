@@ -185,10 +185,73 @@ Test(watching, sigusr1_shows_requests_and_tracebacks)
             lab_wait_stderr(lab, "(most recent call first):\n");
             if (look->traceback != NULL)
                 lab_wait_stderr(lab, look->traceback);
+            lab_wait_stderr(lab, "(with --stats or --trace also the last hop of each)\n");
+            expect_in(lab, lab_stderr(lab), ", last hop: ", 0);
         }
         lab_open_gate(lab, 0);
         lab_expect_answer(lab, &client, 200, NULL);
         client_close(&client);
+        lab_finish(lab);
+    }
+}
+
+typedef struct {
+    int         lab;
+    const char *target, *event;
+    const char *hop;    /* that it has passed last */
+    const char *behind; /* that of a second request, for which the first one has left no thread */
+} hop_case_t;
+
+static const hop_case_t hop_cases[] = {
+    {1, "/park/0?name=A", "start A", "started", NULL},
+    {2, "/park/0?name=A", "start A", "started", NULL},
+    {1, "/block/0", "blocking", "started", "scheduled"},
+    {2, "/block/0", "blocking", "started", "scheduled_worker"},
+    {3, "/park/0?name=A", "start A", "started", NULL},
+};
+
+static void expect_last_hop(lab_process_t *lab, const char *target, const char *hop)
+{
+    const char *line = strstr(lab_stderr(lab), lab_message("GET %s  ", target));
+    const char *seen;
+
+    lab_assert(lab, line != NULL, "no line of GET %s", target);
+    seen = strstr(line, lab_message(", last hop: %s\n", hop));
+    lab_assert(lab, seen != NULL && seen < strchr(line, '\n'),
+               "GET %s: expected last hop %s, seen:\n%s", target, hop, line);
+}
+
+Test(watching, sigusr1_shows_the_last_hop_of_traced_requests)
+{
+    client_t first, second, native;
+
+    for (size_t i = 0; i < sizeof hop_cases / sizeof hop_cases[0]; i++) {
+        const hop_case_t *look = &hop_cases[i];
+        lab_process_t    *lab =
+            lab_start(look->lab, "park", "--stats", look->lab == 2 ? "--workers=1" : NULL, NULL);
+
+        lab_connect_get(lab, &first, "%s", look->target);
+        lab_expect_event(lab, look->event);
+        if (look->behind != NULL) {
+            lab_connect_get(lab, &second, "/fast?name=B");
+            lab_connect_get(lab, &native, "/native"); /* behind it: so that one has been read */
+            lab_expect_answer(lab, &native, 200, NULL);
+            lab_wait_asleep(lab);
+            client_close(&native);
+        }
+        kill(lab->pid, SIGUSR1);
+        lab_wait_stderr(lab, "(most recent call first):\n");
+        expect_last_hop(lab, look->target, look->hop);
+        if (look->behind != NULL)
+            expect_last_hop(lab, "/fast?name=B", look->behind);
+        expect_in(lab, lab_stderr(lab), "with --stats", 0);
+        lab_open_gate(lab, 0);
+        lab_expect_answer(lab, &first, 200, NULL);
+        client_close(&first);
+        if (look->behind != NULL) {
+            lab_expect_answer(lab, &second, 200, "B");
+            client_close(&second);
+        }
         lab_finish(lab);
     }
 }

@@ -275,6 +275,27 @@ Test(trace_lane, a_mark_makes_the_thread_run_that_request_once)
     fixture_close(&f);
 }
 
+Test(trace_lane, the_last_hop_is_the_one_that_was_marked_last)
+{
+    fixture_t       f;
+    trace_record_t *record;
+
+    fixture_open(&f, 2, NULL); /* the first request isn't sampled, the second one is */
+    for (int i = 0; i < 2; i++) {
+        record = trace_begin(f.trace);
+        cr_expect_null(trace_last_hop(f.trace, record), "of a request before: %s",
+                       trace_last_hop(f.trace, record));
+        for (int hop = 0; hop < TRACE_HOPS; hop += 3) {
+            trace_mark(record, (trace_hop_t)hop);
+            cr_expect_str_eq(trace_last_hop(f.trace, record),
+                             trace_hop_name((trace_hop_t)hop, true));
+        }
+        trace_finish(f.trace, record, 1);
+    }
+    cr_expect_null(trace_last_hop(NULL, NULL));
+    fixture_close(&f);
+}
+
 Test(trace_lane, tracing_that_is_off_is_a_null_pointer_everywhere)
 {
     trace_lane_t *lane = trace_lane_open(NULL, "http");
