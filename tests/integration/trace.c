@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/integration/stats.h"
 #include "tests/support/lab_client.h"
 #include "tests/support/text.h"
 
@@ -52,49 +53,18 @@ static void remove_folder(void)
 
 TestSuite(trace, .init = open_folder, .fini = remove_folder, .timeout = 150);
 
-static json_t *load(lab_process_t *lab, const char *path)
-{
-    json_error_t error;
-    json_t      *root = json_load_file(path, 0, &error);
-
-    lab_assert(lab, root != NULL, "%s, line %d: %s", path, error.line, error.text);
-    return root;
-}
-
 /* Have the lab end well, and read what it has written. The caller drops it. */
 static json_t *finish_and_load(lab_process_t *lab, const char *option)
 {
     json_t *root;
 
     lab_assert(lab, lab_stop(lab, SIGTERM) == 0, "exit status %d", lab->status);
-    root = load(lab, file_of(option));
+    root = stats_load(lab, file_of(option));
     lab_free(lab);
     return root;
 }
 
-/* ---- The report ------------------------------------------------------------------------------ */
-
-static double number_in(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-
-    cr_assert(json_is_number(value), "no number called %s", key);
-    return json_number_value(value);
-}
-
-/* The row of the gap that begins at that hop; NULL: there is none. */
-static json_t *gap_from(const json_t *root, const char *hop)
-{
-    json_t *row;
-    size_t  i;
-
-    json_array_foreach(json_object_get(root, "hops"), i, row)
-    {
-        if (strcmp(json_string_value(json_object_get(row, "from")), hop) == 0)
-            return row;
-    }
-    return NULL;
-}
+/* ---- Hops ------------------------------------------------------------------------------------ */
 
 /* In the order in which a request passes them; lab 2 with its two loops. */
 static const char *const hops_of[][MAX_HOPS + 1] = {
@@ -113,38 +83,11 @@ static const int numbers_of[][MAX_HOPS] = {
     [3] = {0, 1, 6, 7, 12},
 };
 
-/* Every one of `count` requests has passed all hops of this lab, and no others. */
-static void expect_hops(const json_t *root, int number, int count)
+/* Every one of `count` requests has passed all hops of this lab, and no others; and it adds up. */
+static void expect_all(const json_t *root, int number, int count)
 {
-    const json_t *rows = json_object_get(root, "hops");
-    size_t        expected = 0;
-
-    for (; hops_of[number][expected + 1] != NULL; expected++) {
-        const json_t *row = json_array_get(rows, expected);
-        const char   *from = json_string_value(json_object_get(row, "from"));
-        const char   *to = json_string_value(json_object_get(row, "to"));
-
-        cr_assert(row != NULL, "lab%d: no gap %s > %s", number, hops_of[number][expected],
-                  hops_of[number][expected + 1]);
-        cr_expect(strcmp(from, hops_of[number][expected]) == 0 &&
-                      strcmp(to, hops_of[number][expected + 1]) == 0,
-                  "lab%d: gap %zu: expected %s > %s, seen %s > %s", number, expected,
-                  hops_of[number][expected], hops_of[number][expected + 1], from, to);
-        cr_expect(number_in(row, "count") == count, "lab%d: %s > %s: expected %d, counted %g",
-                  number, from, to, count, number_in(row, "count"));
-    }
-    cr_expect(json_array_size(rows) == expected, "lab%d: %zu gaps, expected %zu", number,
-              json_array_size(rows), expected);
-}
-
-/* The gaps' sum is the end-to-end time, which other clock reads have measured. */
-static void expect_sums(const json_t *root, int number)
-{
-    double sum = number_in(root, "gaps_sum_us");
-    double end_to_end = number_in(json_object_get(root, "end_to_end_us"), "mean");
-
-    cr_expect(sum > 0.98 * end_to_end && sum < 1.02 * end_to_end,
-              "lab%d: the gaps' sum is %g us, end to end %g us", number, sum, end_to_end);
+    stats_expect_hops(root, lab_message("lab%d", number), hops_of[number], count);
+    stats_expect_sums(root, lab_message("lab%d", number));
 }
 
 /* ---- Load ------------------------------------------------------------------------------------ */
@@ -187,12 +130,11 @@ Test(trace, every_answered_request_passes_every_hop)
         lab_check(lab, "/nowhere", 404, NULL); /* these two never reach a handler */
         lab_check(lab, "/native", 200, NULL);
         root = finish_and_load(lab, stats_option);
-        expect_hops(root, number, 601);
-        expect_sums(root, number);
-        cr_expect(number_in(root, "requests") == 601, "lab%d: %g requests", number,
-                  number_in(root, "requests"));
-        cr_expect(number_in(root, "dropped") == 0, "lab%d: %g dropped", number,
-                  number_in(root, "dropped"));
+        expect_all(root, number, 601);
+        cr_expect(stats_number(root, "requests") == 601, "lab%d: %g requests", number,
+                  stats_number(root, "requests"));
+        cr_expect(stats_number(root, "dropped") == 0, "lab%d: %g dropped", number,
+                  stats_number(root, "dropped"));
         json_decref(root);
     }
 }
@@ -212,10 +154,10 @@ static void check_delay_after(int number, int hop)
     lab = lab_start(number, "traced", stats_option, number == 2 ? "--workers=1" : NULL, NULL);
     lab_check(lab, "/fast", 200, "fast");
     root = finish_and_load(lab, stats_option);
-    expect_hops(root, number, 1);
+    expect_all(root, number, 1);
     json_array_foreach(json_object_get(root, "hops"), i, row)
     {
-        double mean = number_in(row, "mean_us");
+        double mean = stats_number(row, "mean_us");
 
         if ((int)i != hop)
             others += mean;
@@ -225,7 +167,6 @@ static void check_delay_after(int number, int hop)
     }
     cr_expect(others < QUICK_MS * 1e3, "lab%d: %d ms after %s: the other gaps are %g us", number,
               DELAY_MS, name, others);
-    expect_sums(root, number);
     json_decref(root);
 }
 
@@ -262,15 +203,15 @@ static const int sample_every[] = {[1] = 199, [2] = 61, [3] = 199};
 /* Of the sampled request's gap from `hop`, most was spent on `part`. */
 static void expect_spent_on(const json_t *root, int number, const char *hop, const char *part)
 {
-    const json_t *row = gap_from(root, hop);
+    const json_t *row = stats_gap_from(root, hop);
     char         *shown = json_dumps(row, JSON_COMPACT);
 
-    cr_assert(number_in(root, "sample_every") == sample_every[number],
+    cr_assert(stats_number(root, "sample_every") == sample_every[number],
               "lab%d: one in %g is sampled, expected one in %d", number,
-              number_in(root, "sample_every"), sample_every[number]);
-    cr_assert(row != NULL && number_in(row, "sampled") == 1, "lab%d: from %s: %s", number, hop,
+              stats_number(root, "sample_every"), sample_every[number]);
+    cr_assert(row != NULL && stats_number(row, "sampled") == 1, "lab%d: from %s: %s", number, hop,
               shown);
-    cr_expect(number_in(row, part) > WAIT_MS * 1e3 / 2,
+    cr_expect(stats_number(row, part) > WAIT_MS * 1e3 / 2,
               "lab%d: from %s, %d ms should be in %s:\n%s", number, hop, WAIT_MS, part, shown);
     free(shown);
 }
@@ -390,10 +331,10 @@ Test(trace, a_request_whose_client_left_is_dropped_however_long_its_handler_runs
         lab_open_gate(lab, 1);
         lab_expect_event(lab, "end");
         root = finish_and_load(lab, stats_option);
-        cr_expect(number_in(root, "requests") == 200 && number_in(root, "dropped") == 1,
+        cr_expect(stats_number(root, "requests") == 200 && stats_number(root, "dropped") == 1,
                   "lab%d: 200 answered and 1 dropped, seen %g and %g", number,
-                  number_in(root, "requests"), number_in(root, "dropped"));
-        expect_hops(root, number, 200);
+                  stats_number(root, "requests"), stats_number(root, "dropped"));
+        expect_all(root, number, 200);
         json_decref(root);
         unlink(file_of(trace_option));
     }
