@@ -58,10 +58,13 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
 
     bridge_attach(lab->python); /* ① wait for the GIL, once a turn */
     while ((req = http_request_list_pop(ready)) != NULL) {
-        PyObject        *coroutine = bridge_call_handler(req); /* ② new; NULL: it raised */
-        PyObject        *value = coroutine == NULL ? NULL : step_to_end(coroutine); /* new */
-        http_response_t *resp = bridge_response(req, value);
+        http_response_t *resp;
+        PyObject        *coroutine, *value;
 
+        trace_mark(req->trace, TRACE_ATTACHED);
+        coroutine = bridge_call_handler(req);                      /* ② new; NULL: it raised */
+        value = coroutine == NULL ? NULL : step_to_end(coroutine); /* new */
+        resp = bridge_response(req, value);
         http_respond_transfer(req, resp); /* ③ req and resp are gone now */
         Py_XDECREF(value);
         Py_XDECREF(coroutine); /* one that is still waiting is closed here: its `finally` runs */

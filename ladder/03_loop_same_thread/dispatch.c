@@ -136,7 +136,9 @@ static void begin(lab_t *lab, http_request_t *req)
 {
     PyObject *coroutine = NULL, *task = NULL, *callback = NULL, *none = NULL;
 
+    trace_mark(req->trace, TRACE_ATTACHED);
     coroutine = bridge_call_handler(req); /* ② new */
+    trace_mark(req->trace, TRACE_SCHEDULED);
     if (coroutine != NULL)
         task = PyObject_CallOneArg(lab->create_task, coroutine); /* new */
     if (task != NULL)
@@ -169,9 +171,12 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
 static void on_done(void *owner, http_request_t *req, PyObject *task)
 {
     lab_t           *lab = owner;
-    PyObject        *value = PyObject_CallMethodNoArgs(task, lab->asyncio.result); /* new */
-    http_response_t *resp = bridge_response(req, value);
+    http_response_t *resp;
+    PyObject        *value;
 
+    trace_mark(req->trace, TRACE_CONVERTED);
+    value = PyObject_CallMethodNoArgs(task, lab->asyncio.result); /* new; or raises */
+    resp = bridge_response(req, value);
     Py_XDECREF(value);
     Py_DECREF((PyObject *)req->lab_data);
     req->lab_data = NULL;

@@ -44,10 +44,12 @@ static void      on_cancel(void *owner, http_request_t *req, PyObject *arg);
 
 static PyMethodDef drain_method = {"drain", on_batch, METH_NOARGS, NULL};
 
-/* Attached, HTTP thread: have the loop's thread run `fn`. returns 0, or -1 with an exception set */
-static int call_on_loop(lab_t *lab, bridge_fn fn, http_request_t *req)
+/*
+ * Attached, HTTP thread: have the loop's thread call `callable`, which is stolen.
+ * returns 0, or -1 with an exception set; NULL is such a failure already
+ */
+static int call_on_loop(lab_t *lab, PyObject *callable)
 {
-    PyObject *callable = bridge_callable(fn, lab, req); /* new */
     PyObject *args[] = {NULL, callable};
     PyObject *handle = NULL;
 
@@ -96,6 +98,8 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
     http_request_t *req;
     bool            due;
 
+    for (req = ready->head; req != NULL; req = req->next)
+        trace_mark(req->trace, TRACE_SCHEDULED);
     uv_mutex_lock(&lab->lock);
     while ((req = http_request_list_pop(ready)) != NULL)
         http_request_list_push(&lab->queued, req); /* ① */
@@ -124,6 +128,7 @@ static void begin(lab_t *lab, http_request_t *req)
 {
     PyObject *coroutine = NULL, *task = NULL, *callback = NULL, *none = NULL;
 
+    trace_mark(req->trace, TRACE_WOKEN);
     coroutine = bridge_call_handler(req); /* new */
     if (coroutine != NULL)
         task = PyObject_CallOneArg(lab->loop.create_task, coroutine); /* new */
@@ -144,13 +149,17 @@ static void begin(lab_t *lab, http_request_t *req)
 /* Loop thread: the task is done, whichever way it ended. */
 static void on_done(void *owner, http_request_t *req, PyObject *task)
 {
-    lab_t    *lab = owner;
-    PyObject *value = PyObject_CallMethodNoArgs(task, lab->asyncio.result); /* ④ new; or raises */
-    http_response_t *resp = bridge_response(req, value);
+    lab_t           *lab = owner;
+    http_response_t *resp;
+    PyObject        *value;
 
+    trace_mark(req->trace, TRACE_CONVERTED);
+    value = PyObject_CallMethodNoArgs(task, lab->asyncio.result); /* ④ new; or raises */
+    resp = bridge_response(req, value);
     Py_XDECREF(value);
     Py_DECREF((PyObject *)req->lab_data);
     req->lab_data = NULL;
+    trace_mark(req->trace, TRACE_POSTED);
     completions_post(lab->completions, req, resp); /* ⑤ req is gone now */
 }
 
@@ -160,15 +169,17 @@ void lab_on_completions(lab_t *lab)
     http_request_t  *req;
     http_response_t *resp;
 
-    while (completions_take(lab->completions, &req, &resp))
+    while (completions_take(lab->completions, &req, &resp)) {
+        trace_mark(req->trace, TRACE_RECEIVED);
         http_respond_transfer(req, resp); /* ⑥ */
+    }
 }
 
 /* HTTP thread: nobody waits for the answer, so cancel the task; on its own loop's thread. */
 void lab_on_client_gone(lab_t *lab, http_request_t *req)
 {
     bridge_attach(lab->python);
-    if (call_on_loop(lab, on_cancel, req) != 0)
+    if (call_on_loop(lab, bridge_callable(on_cancel, lab, req)) != 0)
         PyErr_Clear(); /* the loop is closed, and its tasks are cancelled already */
     bridge_detach(lab->python);
 }

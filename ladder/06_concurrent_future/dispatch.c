@@ -37,10 +37,12 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg);
 static void on_done(void *owner, http_request_t *req, PyObject *future);
 static void on_cancel(void *owner, http_request_t *req, PyObject *arg);
 
-/* Attached, HTTP thread: have the loop's thread run `fn`. returns 0, or -1 with an exception set */
-static int call_on_loop(lab_t *lab, bridge_fn fn, http_request_t *req)
+/*
+ * Attached, HTTP thread: have the loop's thread call `callable`, which is stolen.
+ * returns 0, or -1 with an exception set; NULL is such a failure already
+ */
+static int call_on_loop(lab_t *lab, PyObject *callable)
 {
-    PyObject *callable = bridge_callable(fn, lab, req); /* new */
     PyObject *args[] = {NULL, callable};
     PyObject *handle = NULL;
 
@@ -58,17 +60,24 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
     http_request_t *req;
 
     bridge_attach(lab->python); /* ① wait for the GIL, once a turn */
-    while ((req = http_request_list_pop(ready)) != NULL)
-        if (call_on_loop(lab, on_woken, req) != 0) /* lock, deque, self-pipe: a wake-up each */
+    while ((req = http_request_list_pop(ready)) != NULL) {
+        PyObject *woken;
+
+        trace_mark(req->trace, TRACE_ATTACHED);
+        woken = bridge_callable(on_woken, lab, req); /* new */
+        trace_mark(req->trace, TRACE_SCHEDULED);
+        if (call_on_loop(lab, woken) != 0) /* lock, deque, self-pipe: a wake-up each */
             http_respond_transfer(req, bridge_response(req, NULL));
+    }
     bridge_detach(lab->python);
 }
 
 /* Loop thread: have this loop run the coroutine. returns a new concurrent.futures.Future */
-static PyObject *run_on_loop(lab_t *lab, PyObject *coroutine)
+static PyObject *run_on_loop(lab_t *lab, const http_request_t *req, PyObject *coroutine)
 {
     PyObject *args[] = {NULL, coroutine, lab->loop.loop};
 
+    trace_mark(req->trace, TRACE_SCHEDULED_WORKER);
     return PyObject_Vectorcall(lab->asyncio.run_coroutine_threadsafe, args + 1,
                                2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 }
@@ -80,9 +89,10 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
     PyObject *coroutine = NULL, *future = NULL, *callback = NULL, *none = NULL;
 
     (void)arg;
+    trace_mark(req->trace, TRACE_WOKEN);
     coroutine = bridge_call_handler(req); /* ② new */
     if (coroutine != NULL)
-        future = run_on_loop(lab, coroutine); /* ③ new */
+        future = run_on_loop(lab, req, coroutine); /* ③ new */
     if (future != NULL)
         callback = bridge_callable(on_done, lab, req); /* new */
     if (callback != NULL)
@@ -106,6 +116,7 @@ static void on_done(void *owner, http_request_t *req, PyObject *future)
 
     Py_DECREF((PyObject *)req->lab_data);
     req->lab_data = NULL;
+    trace_mark(req->trace, TRACE_POSTED);
     completions_post(lab->completions, req, resp); /* ⑤ req is gone now */
 }
 
@@ -115,15 +126,17 @@ void lab_on_completions(lab_t *lab)
     http_request_t  *req;
     http_response_t *resp;
 
-    while (completions_take(lab->completions, &req, &resp))
+    while (completions_take(lab->completions, &req, &resp)) {
+        trace_mark(req->trace, TRACE_RECEIVED);
         http_respond_transfer(req, resp); /* ⑥ */
+    }
 }
 
 /* HTTP thread: nobody waits for the answer, so cancel the future; on its own loop's thread. */
 void lab_on_client_gone(lab_t *lab, http_request_t *req)
 {
     bridge_attach(lab->python);
-    if (call_on_loop(lab, on_cancel, req) != 0)
+    if (call_on_loop(lab, bridge_callable(on_cancel, lab, req)) != 0)
         PyErr_Clear(); /* the loop is closed, and its futures are cancelled already */
     bridge_detach(lab->python);
 }
@@ -158,7 +171,8 @@ int lab_open(lab_t **out, const lab_context_t *context)
     lab->completions = context->completions;
     if (bridge_asyncio_open(&lab->asyncio, lab->python) != 0 ||
         concurrent_open(&lab->concurrent, lab->python) != 0 ||
-        loop_thread_start(&lab->loop, context->bridge, context->app, "loop") != 0) {
+        loop_thread_start(&lab->loop, context->bridge, context->app, "loop") != 0 ||
+        bridge_trace_tasks(context->bridge, lab->python, lab->loop.loop) != 0) {
         lab_close(lab);
         return -1;
     }

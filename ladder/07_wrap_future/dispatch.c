@@ -35,10 +35,12 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg);
 static void on_done(void *owner, http_request_t *req, PyObject *future);
 static void on_cancel(void *owner, http_request_t *req, PyObject *arg);
 
-/* Attached, HTTP thread: have the loop's thread run `fn`. returns 0, or -1 with an exception set */
-static int call_on_loop(lab_t *lab, bridge_fn fn, http_request_t *req)
+/*
+ * Attached, HTTP thread: have the loop's thread call `callable`, which is stolen.
+ * returns 0, or -1 with an exception set; NULL is such a failure already
+ */
+static int call_on_loop(lab_t *lab, PyObject *callable)
 {
-    PyObject *callable = bridge_callable(fn, lab, req); /* new */
     PyObject *args[] = {NULL, callable};
     PyObject *handle = NULL;
 
@@ -56,19 +58,28 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
     http_request_t *req;
 
     bridge_attach(lab->python); /* ① wait for the GIL, once a turn */
-    while ((req = http_request_list_pop(ready)) != NULL)
-        if (call_on_loop(lab, on_woken, req) != 0) /* lock, deque, self-pipe: a wake-up each */
+    while ((req = http_request_list_pop(ready)) != NULL) {
+        PyObject *woken;
+
+        trace_mark(req->trace, TRACE_ATTACHED);
+        woken = bridge_callable(on_woken, lab, req); /* new */
+        trace_mark(req->trace, TRACE_SCHEDULED);
+        if (call_on_loop(lab, woken) != 0) /* lock, deque, self-pipe: a wake-up each */
             http_respond_transfer(req, bridge_response(req, NULL));
+    }
     bridge_detach(lab->python);
 }
 
 /* Loop thread: have this loop run the coroutine. returns a new concurrent.futures.Future */
-static PyObject *run_on_loop(lab_t *lab, PyObject *coroutine)
+static PyObject *run_on_loop(lab_t *lab, http_request_t *req, PyObject *coroutine)
 {
     PyObject *args[] = {NULL, coroutine, lab->loop.loop};
+    PyObject *future;
 
-    return PyObject_Vectorcall(lab->asyncio.run_coroutine_threadsafe, args + 1,
-                               2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    trace_mark(req->trace, TRACE_SCHEDULED_WORKER);
+    future = PyObject_Vectorcall(lab->asyncio.run_coroutine_threadsafe, args + 1,
+                                 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    return bridge_trace_future(req, future);
 }
 
 /* Loop thread: an asyncio future of this loop that follows the other. returns a new one */
@@ -87,9 +98,10 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
     PyObject *coroutine = NULL, *future = NULL, *wrapped = NULL, *callback = NULL, *none = NULL;
 
     (void)arg;
+    trace_mark(req->trace, TRACE_WOKEN);
     coroutine = bridge_call_handler(req); /* ② new */
     if (coroutine != NULL)
-        future = run_on_loop(lab, coroutine); /* ③ new */
+        future = run_on_loop(lab, req, coroutine); /* ③ new */
     if (future != NULL)
         wrapped = wrap_for_loop(lab, future); /* ④ new */
     if (wrapped != NULL)
@@ -111,13 +123,17 @@ static void on_woken(void *owner, http_request_t *req, PyObject *arg)
 /* Loop thread: the wrapped future is done, whichever way it ended. */
 static void on_done(void *owner, http_request_t *req, PyObject *future)
 {
-    lab_t    *lab = owner;
-    PyObject *value = PyObject_CallMethodNoArgs(future, lab->asyncio.result); /* ⑤ new; or raises */
-    http_response_t *resp = bridge_response(req, value);
+    lab_t           *lab = owner;
+    http_response_t *resp;
+    PyObject        *value;
 
+    trace_mark(req->trace, TRACE_CONVERTED);
+    value = PyObject_CallMethodNoArgs(future, lab->asyncio.result); /* ⑤ new; or raises */
+    resp = bridge_response(req, value);
     Py_XDECREF(value);
     Py_DECREF((PyObject *)req->lab_data);
     req->lab_data = NULL;
+    trace_mark(req->trace, TRACE_POSTED);
     completions_post(lab->completions, req, resp); /* ⑥ req is gone now */
 }
 
@@ -127,15 +143,17 @@ void lab_on_completions(lab_t *lab)
     http_request_t  *req;
     http_response_t *resp;
 
-    while (completions_take(lab->completions, &req, &resp))
+    while (completions_take(lab->completions, &req, &resp)) {
+        trace_mark(req->trace, TRACE_RECEIVED);
         http_respond_transfer(req, resp); /* ⑦ */
+    }
 }
 
 /* HTTP thread: nobody waits for the answer, so cancel the future; on its own loop's thread. */
 void lab_on_client_gone(lab_t *lab, http_request_t *req)
 {
     bridge_attach(lab->python);
-    if (call_on_loop(lab, on_cancel, req) != 0)
+    if (call_on_loop(lab, bridge_callable(on_cancel, lab, req)) != 0)
         PyErr_Clear(); /* the loop is closed, and its futures are cancelled already */
     bridge_detach(lab->python);
 }
@@ -150,6 +168,7 @@ static void on_cancel(void *owner, http_request_t *req, PyObject *arg)
     (void)arg;
     if (future == NULL)
         return;
+    req->trace = NULL; /* its coroutine may run on, and mark, at the same time as the HTTP thread */
     known = PyObject_CallMethodNoArgs(future, lab->asyncio.cancel); /* new */
     if (known == NULL)
         PyErr_WriteUnraisable(future);
@@ -167,7 +186,8 @@ int lab_open(lab_t **out, const lab_context_t *context)
     lab->python = context->http_thread;
     lab->completions = context->completions;
     if (bridge_asyncio_open(&lab->asyncio, lab->python) != 0 ||
-        loop_thread_start(&lab->loop, context->bridge, context->app, "loop") != 0) {
+        loop_thread_start(&lab->loop, context->bridge, context->app, "loop") != 0 ||
+        bridge_trace_tasks(context->bridge, lab->python, lab->loop.loop) != 0) {
         lab_close(lab);
         return -1;
     }

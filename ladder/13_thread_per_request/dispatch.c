@@ -18,6 +18,10 @@
  * A request and its reference belong to one side at a time: to the HTTP thread until ①, to its
  * pool thread until ⑤. req->lab_data is the pool thread's entry in `waiters`, while that has a
  * future; it is read and written under the lock.
+ *
+ * Traced requests pass the pool thread where those of lab 2 pass the main loop's, and the loop where
+ * those pass a worker. The pool's threads keep no history of their own: 128 of them in every table
+ * would hide the rest. So what a request spends there is counted, and stays unattributed.
  */
 #include <stdlib.h>
 
@@ -97,10 +101,11 @@ static bool show_future(waiter_t *self, http_request_t *req, PyObject *future)
 }
 
 /* Attached: have the loop run the coroutine. returns a new concurrent.futures.Future */
-static PyObject *run_on_loop(lab_t *lab, PyObject *coroutine)
+static PyObject *run_on_loop(lab_t *lab, const http_request_t *req, PyObject *coroutine)
 {
     PyObject *args[] = {NULL, coroutine, lab->loop.loop};
 
+    trace_mark(req->trace, TRACE_SCHEDULED_WORKER);
     return PyObject_Vectorcall(lab->asyncio.run_coroutine_threadsafe, args + 1,
                                2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 }
@@ -109,10 +114,13 @@ static PyObject *run_on_loop(lab_t *lab, PyObject *coroutine)
 static void answer(waiter_t *self, http_request_t *req)
 {
     lab_t           *lab = self->lab;
-    PyObject        *coroutine = bridge_call_handler(req);                            /* ② new */
-    PyObject        *future = coroutine == NULL ? NULL : run_on_loop(lab, coroutine); /* new */
+    PyObject        *coroutine = NULL, *future = NULL;
     http_response_t *resp;
 
+    trace_mark(req->trace, TRACE_WOKEN);
+    coroutine = bridge_call_handler(req); /* ② new */
+    if (coroutine != NULL)
+        future = run_on_loop(lab, req, coroutine); /* new */
     if (future == NULL) {
         resp = bridge_response(req, NULL);
     } else {
@@ -121,6 +129,7 @@ static void answer(waiter_t *self, http_request_t *req)
         resp = concurrent_response(&lab->concurrent, req, future); /* ③ blocks, ④ */
         show_future(self, req, NULL);
     }
+    trace_mark(req->trace, TRACE_POSTED);
     completions_post(lab->completions, req, resp); /* ⑤ req is gone now */
     Py_XDECREF(future);
     Py_XDECREF(coroutine);
@@ -149,6 +158,8 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
 {
     http_request_t *req;
 
+    for (req = ready->head; req != NULL; req = req->next)
+        trace_mark(req->trace, TRACE_SCHEDULED);
     uv_mutex_lock(&lab->lock);
     while ((req = http_request_list_pop(ready)) != NULL) {
         http_request_list_push(&lab->queued, req); /* ① */
@@ -163,8 +174,10 @@ void lab_on_completions(lab_t *lab)
     http_request_t  *req;
     http_response_t *resp;
 
-    while (completions_take(lab->completions, &req, &resp))
+    while (completions_take(lab->completions, &req, &resp)) {
+        trace_mark(req->trace, TRACE_RECEIVED);
         http_respond_transfer(req, resp); /* ⑥ */
+    }
 }
 
 /* Attached, the lock held, which it gives up: cancel what this thread blocks on, if it does. */
@@ -223,6 +236,7 @@ int lab_open(lab_t **out, const lab_context_t *context)
     if (bridge_asyncio_open(&lab->asyncio, lab->python) != 0 ||
         concurrent_open(&lab->concurrent, lab->python) != 0 ||
         loop_thread_start(&lab->loop, context->bridge, context->app, "loop") != 0 ||
+        bridge_trace_tasks(context->bridge, lab->python, lab->loop.loop) != 0 ||
         start_threads(lab) != 0) {
         lab_close(lab);
         return -1;

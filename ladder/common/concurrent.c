@@ -33,7 +33,7 @@ void concurrent_close(concurrent_t *self, bridge_thread_t *thread)
     bridge_detach(thread);
 }
 
-http_response_t *concurrent_response(const concurrent_t *self, const http_request_t *req,
+http_response_t *concurrent_response(const concurrent_t *self, http_request_t *req,
                                      PyObject *future)
 {
     PyObject        *value = PyObject_CallMethodNoArgs(future, self->result); /* new; or raises */
@@ -41,8 +41,10 @@ http_response_t *concurrent_response(const concurrent_t *self, const http_reques
 
     if (value == NULL && PyErr_ExceptionMatches(self->cancelled)) {
         PyErr_Clear();
+        req->trace = NULL; /* the coroutine may run on, and mark, whoever has the request then */
         return http_response_of_status(503);
     }
+    trace_mark(req->trace, TRACE_CONVERTED);
     resp = bridge_response(req, value);
     Py_XDECREF(value);
     return resp;

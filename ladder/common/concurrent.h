@@ -21,10 +21,11 @@ int  concurrent_open(concurrent_t *self, bridge_thread_t *thread);
 void concurrent_close(concurrent_t *self, bridge_thread_t *thread); /* zeroed is allowed */
 
 /*
- * Ask `future` for its result; it blocks, detached, until there is one. Borrows all it is given.
+ * Ask `future` for its result; it blocks, detached, until there is one, which is marked: converted.
+ * One that was cancelled is no longer traced. Borrows all it is given, of the caller's own request.
  * attached           returns what bridge_response() does, which the caller owns
  */
-http_response_t *concurrent_response(const concurrent_t *self, const http_request_t *req,
+http_response_t *concurrent_response(const concurrent_t *self, http_request_t *req,
                                      PyObject *future);
 
 #endif

@@ -3,11 +3,14 @@
  * table of rungs; what a rung alone has or lacks is asserted at the end.
  */
 #include <criterion/criterion.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "tests/integration/stats.h"
 #include "tests/support/lab_client.h"
 #include "tests/support/text.h"
 
@@ -23,6 +26,7 @@ static const char *const rungs[] = {
 enum {
     RUNGS = sizeof rungs / sizeof rungs[0],
     FIRST_WITH_LOOP = 1, /* from here on handlers may wait */
+    MAX_HOPS = 13,
 };
 
 /* ---- Serving --------------------------------------------------------------------------------- */
@@ -251,6 +255,107 @@ Test(ladder, hooks_run_and_what_is_left_on_the_loop_is_cancelled)
         lab_assert(lab, count_of(lab_stderr(lab), "Traceback") == 0, "Python complains");
         lab_free(lab);
     }
+}
+
+/* ---- Traced requests ------------------------------------------------------------------------- */
+
+/* The same hops as in the labs, as far as the rung has them. */
+static const char *const hops_of[RUNGS][MAX_HOPS + 1] = {
+    {"parsed", "attached", "started", "finished", "written"},
+    {"parsed", "attached", "scheduled", "started", "finished", "converted", "written"},
+    {"parsed", "scheduled", "woken", "started", "finished", "converted", "posted", "received",
+     "written"},
+    {"parsed", "attached", "scheduled", "woken", "scheduled_worker", "woken_worker", "started",
+     "finished", "converted", "posted", "received", "written"},
+    {"parsed", "attached", "scheduled", "woken", "scheduled_worker", "woken_worker", "started",
+     "finished", "converted_worker", "converted", "posted", "received", "written"},
+    {"parsed", "scheduled", "woken", "scheduled_worker", "woken_worker", "started", "finished",
+     "converted", "posted", "received", "written"},
+};
+
+static char folder[] = "/tmp/looplab-ladder-XXXXXX";
+static char stats_option[64], trace_option[64];
+
+/* Start a rung that traces into files of the test's own. */
+static lab_process_t *start_traced(const char *rung)
+{
+    if (stats_option[0] == '\0') {
+        cr_assert_not_null(mkdtemp(folder));
+        snprintf(stats_option, sizeof stats_option, "--stats=%s/stats.json", folder);
+        snprintf(trace_option, sizeof trace_option, "--trace=%s/trace.json", folder);
+    }
+    return lab_start_rung(rung, "traced", stats_option, trace_option, NULL);
+}
+
+static void remove_files(void)
+{
+    unlink(strchr(stats_option, '=') + 1);
+    unlink(strchr(trace_option, '=') + 1);
+    rmdir(folder);
+}
+
+/* End it, and see that of so many requests each has passed every hop, and so many were dropped. */
+static void expect_traced(lab_process_t *lab, int rung, int counted, int dropped)
+{
+    json_t *root;
+
+    lab_assert(lab, lab_stop(lab, SIGTERM) == 0, "exit status %d", lab->status);
+    root = stats_load(lab, strchr(stats_option, '=') + 1);
+    stats_expect_hops(root, rungs[rung], hops_of[rung], counted);
+    stats_expect_sums(root, rungs[rung]);
+    cr_expect(stats_number(root, "requests") == counted && stats_number(root, "dropped") == dropped,
+              "%s: expected %d answered and %d dropped, seen %g and %g", rungs[rung], counted,
+              dropped, stats_number(root, "requests"), stats_number(root, "dropped"));
+    json_decref(root);
+    stats_expect_trace(strchr(trace_option, '=') + 1, rungs[rung], counted);
+    lab_free(lab);
+}
+
+Test(ladder, traced_requests_pass_the_hops_of_their_rung_and_add_up)
+{
+    enum { CLIENTS = 4, ROUNDS = 50, DEEP = 3 };
+    client_t clients[CLIENTS];
+
+    for (int i = 0; i < RUNGS; i++) {
+        lab_process_t *lab = start_traced(rungs[i]);
+
+        for (int c = 0; c < CLIENTS; c++)
+            client_connect(&clients[c], lab->port);
+        for (int round = 0; round < ROUNDS; round++) {
+            for (int k = 0; k < CLIENTS * DEEP; k++)
+                lab_send_get(&clients[k % CLIENTS], "/fast");
+            for (int k = 0; k < CLIENTS * DEEP; k++)
+                lab_expect_answer(lab, &clients[k % CLIENTS], 200, "fast");
+        }
+        for (int c = 0; c < CLIENTS; c++)
+            client_close(&clients[c]);
+        lab_check(lab, "/error", 500, NULL);
+        lab_check(lab, "/native", 200, NULL); /* reaches no handler */
+        expect_traced(lab, i, CLIENTS * ROUNDS * DEEP + 1, 0);
+    }
+    remove_files();
+}
+
+/* Its handler goes on after its cancellation, and passes its last hop when nobody has it any more. */
+Test(ladder, a_traced_request_whose_client_left_is_dropped)
+{
+    enum { AFTERWARDS = 200 }; /* more than there are records: one in use isn't used again */
+    client_t leaver;
+
+    for (int i = FIRST_WITH_LOOP; i < RUNGS; i++) {
+        lab_process_t *lab = start_traced(rungs[i]);
+
+        lab_connect_get(lab, &leaver, "/stubborn/0");
+        lab_expect_event(lab, "start");
+        client_reset(&leaver);
+        lab_expect_event(lab, "cancelled");
+        for (int k = 0; k < AFTERWARDS; k++)
+            lab_check(lab, "/fast", 200, "fast");
+        lab_open_gate(lab, 1);
+        lab_expect_event(lab, "end");
+        expect_traced(lab, i, AFTERWARDS, 1);
+    }
+    remove_files();
 }
 
 /* ---- One rung's own -------------------------------------------------------------------------- */
