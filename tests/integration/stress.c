@@ -284,21 +284,28 @@ static void judge(lab_process_t *lab, unsigned good)
     lab_assert(lab, answered >= good && raised > 0, "answered %llu, raised %u", answered, raised);
 }
 
-static lab_process_t *start(int number)
+/* `traced`: all that tracing does is done, and thrown away. */
+static lab_process_t *start(int number, bool traced)
 {
-    return number == 2 ? lab_start(number, "stress", "--workers", "8", "--log-level", "error", NULL)
-                       : lab_start(number, "stress", "--log-level", "error", NULL);
+    const char *trace = traced ? "--trace=/dev/null" : NULL; /* NULL ends the arguments */
+    const char *stats = traced ? "--stats=/dev/null" : NULL;
+
+    return number == 2
+               ? lab_start(number, "stress", "--log-level=error", "--workers=8", trace, stats, NULL)
+               : lab_start(number, "stress", "--log-level=error", trace, stats, NULL);
 }
 
-Test(stress, well_behaved_clients_get_every_answer_beside_rude_ones)
+static void check_crowd(bool traced)
 {
     for (int number = LAB_FIRST; number <= LAB_LAST; number++) {
-        lab_process_t *lab = start(number);
+        lab_process_t *lab = start(number, traced);
         crowd_t        crowd;
         unsigned       good;
         int            status;
 
         crowd_start(&crowd, lab->port, false);
+        if (traced)
+            kill(lab->pid, SIGUSR1); /* looks at the records while their owners write */
         good = crowd_join(&crowd, lab);
         status = lab_stop(lab, SIGTERM);
         lab_assert(lab, status == 0, "exit status %d", status);
@@ -308,10 +315,20 @@ Test(stress, well_behaved_clients_get_every_answer_beside_rude_ones)
     }
 }
 
+Test(stress, well_behaved_clients_get_every_answer_beside_rude_ones)
+{
+    check_crowd(false);
+}
+
+Test(stress, tracing_loses_nothing_either)
+{
+    check_crowd(true);
+}
+
 Test(stress, a_drain_under_load_answers_what_was_read_and_loses_nothing)
 {
     for (int number = LAB_FIRST; number <= LAB_LAST; number++) {
-        lab_process_t *lab = start(number);
+        lab_process_t *lab = start(number, false);
         crowd_t        crowd;
         unsigned       good;
         int            status;
