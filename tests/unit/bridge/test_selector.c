@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "common/bridge/loop_thread.h"
+#include "common/trace/internal.h"
 
 static void open_with_names(void)
 {
@@ -202,6 +203,42 @@ Test(bridge_selector, lets_other_threads_run_while_it_polls)
            "    thread.join()\n"
            "    return ready\n");
     PY_CHECK("detached", ((py_case_t[]){{"both(woken_by_a_thread)", "[('a', 1)]"}}));
+}
+
+/* The last `count` things that the lane's thread did are these. */
+static void expect_done(const char *by, const trace_lane_t *lane, const uint32_t *expected,
+                        uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        const lane_entry_t *entry = &lane->history[lane->entries - count + i];
+
+        cr_expect(entry->doing == expected[i], "%s, step %llu: expected %#x, seen %#x", by,
+                  (unsigned long long)i, expected[i], entry->doing);
+    }
+}
+
+/* The wait for the GIL that no hook of Python's shows; and that of our own attach. */
+Test(bridge_selector, tells_the_threads_lane_what_it_waits_for)
+{
+    static const uint32_t polled[] = {LANE_NOTHING, LANE_POLLING, LANE_ATTACHING, LANE_NOTHING};
+    static const uint32_t attached[] = {LANE_NOTHING, LANE_ATTACHING, LANE_NOTHING};
+    trace_options_t       none = {0};
+    trace_t              *trace;
+    trace_lane_t         *lane;
+
+    cr_assert_eq(trace_open(&trace, &none), 0);
+    lane = trace_lane_open(trace, "test");
+    cr_assert_not_null(lane);
+    py_run("with Ours() as s:\n"
+           "    s.select(0)\n");
+    expect_done("select()", lane, polled, sizeof polled / sizeof *polled);
+    fixture.python.lane = lane;
+    fixture_detach();
+    fixture_attach();
+    expect_done("bridge_attach()", lane, attached, sizeof attached / sizeof *attached);
+    fixture.python.lane = NULL;
+    trace_lane_close(lane);
+    trace_close(trace);
 }
 
 Test(bridge_selector, keeps_no_reference_of_its_own)
