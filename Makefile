@@ -443,13 +443,13 @@ run-tsan: $(LABS:%=$(BIN)/%) $(BIN)/completions_stress
 	    '$(PYTHON_CONFIG:%/bin/python3.13t-config=%)/lib/tsan.supp'
 
 # What takes minutes. The labs under valgrind are a build in which Python's memory is malloc()'s.
-ifneq ($(and $(VARIANT),$(filter test-deep soak idle,$(GOALS))),)
-  $(error test-deep, soak and idle choose what they build: leave DEBUG and SAN out)
+ifneq ($(and $(VARIANT),$(filter test-deep soak idle traced,$(GOALS))),)
+  $(error test-deep, soak, idle and traced choose what they build: leave DEBUG and SAN out)
 endif
 test-deep: ## what takes minutes: labs under valgrind, a minute of faults each, 10,000 connections
 	@$(if $(call on,$(DEPS)),tools/deps.sh --deep)
 	+@$(MAKE) --no-print-directory DEBUG=1 run-valgrind
-	+@$(MAKE) --no-print-directory soak idle
+	+@$(MAKE) --no-print-directory soak idle traced
 
 run-valgrind: $(LABS:%=$(BIN)/%) $(BIN)/integration
 	@tools/test_valgrind '$(BIN)'
@@ -459,6 +459,9 @@ soak: $(LABS:%=$(BIN)/%) ## SECONDS=60 of mixed load and faults on each lab, the
 
 idle: $(LABS:%=$(BIN)/%) $(BIN)/floor ## 10,000 idle connections: what each costs, nginx beside it
 	@$(PYTHON) tests/deep/idle.py --bin-dir '$(BIN)' $(ARGS)
+
+traced: $(LABS:%=$(BIN)/%) ## millions of traced requests: memory and the trace file stay bounded
+	@$(PYTHON) tests/deep/traced.py --bin-dir '$(BIN)' $(ARGS)
 
 # clang's libFuzzer, with sanitizers: its objects are a variant of their own.
 FUZZ_BUILD = $(MAKE) --no-print-directory CC='$(FUZZ_CC)' CFLAGS='-O2 -g' \
@@ -605,7 +608,7 @@ help: ## this list
 	@echo
 	@sed -n 's/^## /  /p' Makefile $(wildcard course/*.mk)
 
-.PHONY: all test test-tsan run-tsan test-deep run-valgrind soak idle fuzz fuzz-ci run-fuzz \
+.PHONY: all test test-tsan run-tsan test-deep run-valgrind soak idle traced fuzz fuzz-ci run-fuzz \
         $(MEASURING) measured measured-pythons programs writeup check-writeup deps python format \
         format-check lint clean distclean help FORCE $(LABS) unit_trace unit_http unit_faults \
         unit_bridge unit_lab integration conformance conformance-table
