@@ -8,7 +8,9 @@
  */
 #include "tests/unit/bridge/fixture.h"
 
+#include <sched.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/bridge/loop_thread.h"
 #include "common/trace/internal.h"
@@ -239,6 +241,66 @@ Test(bridge_selector, tells_the_threads_lane_what_it_waits_for)
     fixture.python.lane = NULL;
     trace_lane_close(lane);
     trace_close(trace);
+}
+
+/* A thread that takes the GIL while another one polls, wakes that, and holds the GIL until it waits. */
+typedef struct {
+    const trace_lane_t *lane; /* of who polls */
+    int                 fd;   /* what it polls for */
+    bool                polled, waited;
+} holder_t;
+
+/* Wait for it: its deadline is that of a failure. */
+static bool see_lane_do(const trace_lane_t *lane, uint32_t doing)
+{
+    uint64_t deadline_ns = uv_hrtime() + 10000000000u;
+
+    while (__atomic_load_n(&lane->doing, __ATOMIC_RELAXED) != doing && uv_hrtime() < deadline_ns)
+        sched_yield();
+    return __atomic_load_n(&lane->doing, __ATOMIC_RELAXED) == doing;
+}
+
+static void hold_gil(void *arg)
+{
+    holder_t        *self = arg;
+    PyGILState_STATE state;
+
+    self->polled = see_lane_do(self->lane, LANE_POLLING);
+    state = PyGILState_Ensure();
+    self->waited = write(self->fd, "1", 1) == 1 && see_lane_do(self->lane, LANE_ATTACHING);
+    PyGILState_Release(state);
+}
+
+Test(bridge_selector, says_that_it_waits_for_the_gil_while_it_does)
+{
+    trace_options_t none = {0};
+    trace_t        *trace;
+    trace_lane_t   *lane;
+    holder_t        holder;
+    uv_thread_t     thread;
+    int             fds[2];
+
+    if (!bridge_gil_enabled(fixture.bridge))
+        cr_skip_test("nobody waits without a GIL");
+    cr_assert_eq(pipe(fds), 0);
+    cr_assert_eq(trace_open(&trace, &none), 0);
+    lane = trace_lane_open(trace, "test");
+    cr_assert_not_null(lane);
+    py_set("pipe", PyLong_FromLong(fds[0]));
+    holder = (holder_t){.lane = lane, .fd = fds[1]};
+    cr_assert_eq(uv_thread_create(&thread, hold_gil, &holder), 0);
+    py_run("with Ours() as s:\n"
+           "    s.register(pipe, R)\n"
+           "    s.select()\n");
+    fixture_detach();
+    uv_thread_join(&thread);
+    fixture_attach();
+    cr_expect(holder.polled && holder.waited, "seen polling: %d, then attaching: %d", holder.polled,
+              holder.waited);
+    trace_lane_close(lane);
+    trace_close(trace);
+    close(fds[0]);
+    close(fds[1]);
 }
 
 Test(bridge_selector, keeps_no_reference_of_its_own)

@@ -2,6 +2,7 @@
  * common/bridge/trace.c: a traced handler's coroutine behaves as the coroutine inside, and marks its
  * first step and its end; a worker's task and a resolved future mark theirs.
  */
+#include "common/trace/internal.h"
 #include "tests/unit/bridge/fixture.h"
 
 static http_request_t *req;
@@ -94,6 +95,31 @@ Test(bridge_trace, marks_the_first_step_and_the_end)
                                "\"RuntimeError('cannot reuse already awaited coroutine')\""},
                           }));
     expect_marked("ended", true, true);
+}
+
+/* What comes between two steps is the loop's; a step in the middle passes no hop. */
+Test(bridge_trace, every_step_is_this_requests_time)
+{
+    trace_options_t none = {0};
+    trace_t        *tracing;
+    trace_lane_t   *lane;
+
+    cr_assert_eq(trace_open(&tracing, &none), 0);
+    lane = trace_lane_open(tracing, "test");
+    cr_assert_not_null(lane);
+    py_run("async def three_steps():\n"
+           "    await asyncio.sleep(0)\n"
+           "    await asyncio.sleep(0)\n");
+    trace("three_steps()");
+    for (int step = 1; step <= 2; step++) {
+        trace_lane_state(lane, TRACE_RUNNING);
+        py_run("traced.send(None)");
+        cr_expect_eq(lane->doing, record.id, "after step %d the thread does %#x", step,
+                     lane->doing);
+    }
+    py_run("traced.close()");
+    trace_lane_close(lane);
+    trace_close(tracing);
 }
 
 Test(bridge_trace, ends_in_every_way_that_a_coroutine_ends)

@@ -128,6 +128,59 @@ Test(trace, a_missing_mark_in_the_middle_leaves_one_gap_where_two_were)
     fixture_close(&f);
 }
 
+/* A mark of a sampled request takes a while itself: known, in no gap, and yet in the sum. */
+Test(trace, what_sampled_marks_take_is_in_no_gap_and_not_unattributed)
+{
+    enum { OWN_NS = 3000, GAP_NS = 10000, HOPS = 3 };
+    static const int hops[HOPS] = {TRACE_PARSED, TRACE_ATTACHED, TRACE_WRITTEN};
+    fixture_t        f;
+    breakdown_t      breakdown;
+    trace_record_t  *record;
+
+    fixture_open(&f, 1, NULL);
+    record = trace_begin(f.trace);
+    for (int i = 0; i < HOPS; i++) {
+        trace_mark_at(record, (trace_hop_t)hops[i], f.lanes[HTTP], f.now_ns, &(thread_times_t){0});
+        record->own_ns[hops[i]] = OWN_NS;
+        record->split[hops[i]] = (trace_split_t){.running = GAP_NS};
+        f.now_ns += OWN_NS + GAP_NS;
+    }
+    trace_finish(f.trace, record, (HOPS - 1) * (OWN_NS + GAP_NS));
+    cr_assert_eq(breakdown_make(&breakdown, f.trace), 0);
+    for (size_t i = 0; i < breakdown.row_count; i++)
+        cr_expect(fabs(breakdown.rows[i].mean - GAP_NS / 1e3) < tiny_us,
+                  "gap %zu: expected %g us, seen %g", i, GAP_NS / 1e3, breakdown.rows[i].mean);
+    cr_expect(fabs(breakdown.own - 2 * OWN_NS / 1e3) < tiny_us, "%g us of marks", breakdown.own);
+    cr_expect(fabs(breakdown.remainder) < tiny_us, "%g us in no gap", breakdown.remainder);
+    cr_expect(breakdown.unattributed_share < 1e-9, "%g unattributed", breakdown.unattributed_share);
+    breakdown_free(&breakdown);
+    fixture_close(&f);
+}
+
+/* Requests per second are those between the first one's beginning and the last one's end. */
+Test(trace, the_rate_is_that_of_the_time_in_which_there_were_requests)
+{
+    gap_plan_t  plan[TRACE_HOPS];
+    fixture_t   f;
+    breakdown_t breakdown;
+    double      seconds;
+
+    fixture_plan(plan);
+    fixture_open(&f, 0, NULL);
+    for (int i = 0; i < 10; i++) {
+        f.now_ns += 1000000000;
+        fixture_request(&f, plan, 0);
+    }
+    cr_assert_eq(breakdown_make(&breakdown, f.trace), 0);
+    seconds = (double)(f.now_ns - f.trace->first_ns) / 1e9;
+    cr_expect(fabs(breakdown.seconds - seconds) < 1e-6 &&
+                  fabs(breakdown.rate - 10 / seconds) < 1e-6,
+              "expected 10 requests in %g s, seen %g/s in %g s", seconds, breakdown.rate,
+              breakdown.seconds);
+    breakdown_free(&breakdown);
+    fixture_close(&f);
+}
+
 Test(trace, every_gap_is_counted_as_often_as_the_requests_that_had_it)
 {
     enum { REQUESTS = 1000, EVERY = 7, SHORT = 100 };
