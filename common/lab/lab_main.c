@@ -19,6 +19,9 @@
 #include "common/lab/signals.h"
 #include "common/lab/tracing.h"
 
+/* Open files beside the connections: the app's, and those of loops and libraries. */
+enum { OTHER_DESCRIPTORS = 1024 };
+
 static void on_ready(void *owner, http_request_list_t *ready);
 static void on_client_gone(void *owner, http_request_t *req);
 static void on_finished(void *owner, const http_request_t *req, const http_outcome_t *outcome);
@@ -466,6 +469,7 @@ int lab_main(int argc, char **argv, const lab_info_t *info)
     log_set_level(program.options.log_level);
     if (pin(&program) != 0)
         return 2;
+    platform_allow_descriptors(program.options.http.max_connections + OTHER_DESCRIPTORS);
     if (uv_loop_init(&program.loop) != 0)
         return 1;
     if (start(&program) == 0) {
