@@ -93,11 +93,13 @@ static void on_completions(void *owner)
 static void on_stop(void *owner)
 {
     program_t *program = owner;
+    char       text[160];
 
-    fprintf(stderr,
-            "stopping: %u requests in flight get their answers, for at most %g seconds; "
-            "once more to stop at once\n",
-            http_server_in_flight(program->server), program->options.drain_timeout_ms / 1000.0);
+    snprintf(text, sizeof text,
+             "stopping: %u requests in flight get their answers, for at most %g seconds; "
+             "once more to stop at once\n",
+             http_server_in_flight(program->server), program->options.drain_timeout_ms / 1000.0);
+    log_plain(text); /* unlike stdio it doesn't wait for whoever reads it */
     self_bench_stop(program->bench);
     http_server_drain(program->server, program->options.drain_timeout_ms);
 }
