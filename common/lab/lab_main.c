@@ -181,6 +181,12 @@ static int open_access_log(program_t *program)
     return err;
 }
 
+/* 0 in a lab that has none. */
+static unsigned worker_count(const program_t *program)
+{
+    return program->info->options & LAB_HAS_WORKERS ? program->options.workers : 0;
+}
+
 /* The routes are all there before the server opens, which then may only read them. */
 static int add_routes(program_t *program)
 {
@@ -192,7 +198,7 @@ static int add_routes(program_t *program)
         return UV_ENOMEM;
     err = native_add_routes(program->router, &program->loop);
     if (err == 0 && program->options.metrics)
-        err = metrics_open(&program->metrics, program->router);
+        err = metrics_open(&program->metrics, program->router, worker_count(program));
     return err;
 }
 
@@ -245,7 +251,8 @@ static void start_metrics(program_t *program)
                                        .bridge = program->bridge,
                                        .server = program->server,
                                        .completions = &program->completions,
-                                       .access_log = program->access_log};
+                                       .access_log = program->access_log,
+                                       .trace = program->tracing.trace};
 
     if (program->metrics != NULL)
         metrics_set_sources(program->metrics, &sources);
@@ -262,6 +269,7 @@ static int open_lab(program_t *program)
         .workers = program->options.workers,
         .debug = program->options.debug,
         .worker_queue = program->options.worker_queue,
+        .queued = metrics_queued(program->metrics),
     };
 
     if (lab_open(&program->lab, &context) == 0)
