@@ -24,11 +24,11 @@
 #include "common/bridge/loop_thread.h"
 #include "common/lab/lab.h"
 
-/* One of the pool's loops. The struct is the main loop's thread's. */
+/* One of the pool's loops. The struct is the main loop's thread's; `queued` others may read. */
 typedef struct {
     lab_t        *lab; /* borrowed */
     loop_thread_t thread;
-    unsigned      queued; /* requests that it has: they run, or wait for it */
+    atomic_uint   queued; /* requests that it has: they run, or wait for it */
 } worker_t;
 
 struct lab {
@@ -279,6 +279,8 @@ int lab_open(lab_t **out, const lab_context_t *context)
         lab_close(lab);
         return -1;
     }
+    for (unsigned i = 0; context->queued != NULL && i < lab->worker_count; i++)
+        context->queued[i] = &lab->workers[i].queued; /* for /metrics */
     *out = lab;
     return 0;
 }

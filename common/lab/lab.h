@@ -38,6 +38,8 @@ typedef struct {
     unsigned         workers;      /* --workers */
     unsigned         worker_queue; /* --worker-queue */
     bool             debug;        /* --debug */
+    /* [workers], or NULL: nobody asks. Where a lab with workers says how many requests each has. */
+    const atomic_uint **queued;
 } lab_context_t;
 
 /* Run the program. returns the exit status: 0 drained, 1 failed start, 2 bad usage, 3 cut off */

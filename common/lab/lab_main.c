@@ -19,6 +19,9 @@
 #include "common/lab/signals.h"
 #include "common/lab/tracing.h"
 
+/* Open files beside the connections: the app's, and those of loops and libraries. */
+enum { OTHER_DESCRIPTORS = 1024 };
+
 static void on_ready(void *owner, http_request_list_t *ready);
 static void on_client_gone(void *owner, http_request_t *req);
 static void on_finished(void *owner, const http_request_t *req, const http_outcome_t *outcome);
@@ -90,11 +93,13 @@ static void on_completions(void *owner)
 static void on_stop(void *owner)
 {
     program_t *program = owner;
+    char       text[160];
 
-    fprintf(stderr,
-            "stopping: %u requests in flight get their answers, for at most %g seconds; "
-            "once more to stop at once\n",
-            http_server_in_flight(program->server), program->options.drain_timeout_ms / 1000.0);
+    snprintf(text, sizeof text,
+             "stopping: %u requests in flight get their answers, for at most %g seconds; "
+             "once more to stop at once\n",
+             http_server_in_flight(program->server), program->options.drain_timeout_ms / 1000.0);
+    log_plain(text); /* unlike stdio it doesn't wait for whoever reads it */
     self_bench_stop(program->bench);
     http_server_drain(program->server, program->options.drain_timeout_ms);
 }
@@ -178,6 +183,12 @@ static int open_access_log(program_t *program)
     return err;
 }
 
+/* 0 in a lab that has none. */
+static unsigned worker_count(const program_t *program)
+{
+    return program->info->options & LAB_HAS_WORKERS ? program->options.workers : 0;
+}
+
 /* The routes are all there before the server opens, which then may only read them. */
 static int add_routes(program_t *program)
 {
@@ -189,7 +200,7 @@ static int add_routes(program_t *program)
         return UV_ENOMEM;
     err = native_add_routes(program->router, &program->loop);
     if (err == 0 && program->options.metrics)
-        err = metrics_open(&program->metrics, program->router);
+        err = metrics_open(&program->metrics, program->router, worker_count(program));
     return err;
 }
 
@@ -242,7 +253,8 @@ static void start_metrics(program_t *program)
                                        .bridge = program->bridge,
                                        .server = program->server,
                                        .completions = &program->completions,
-                                       .access_log = program->access_log};
+                                       .access_log = program->access_log,
+                                       .trace = program->tracing.trace};
 
     if (program->metrics != NULL)
         metrics_set_sources(program->metrics, &sources);
@@ -259,6 +271,7 @@ static int open_lab(program_t *program)
         .workers = program->options.workers,
         .debug = program->options.debug,
         .worker_queue = program->options.worker_queue,
+        .queued = metrics_queued(program->metrics),
     };
 
     if (lab_open(&program->lab, &context) == 0)
@@ -468,6 +481,7 @@ int lab_main(int argc, char **argv, const lab_info_t *info)
     log_set_level(program.options.log_level);
     if (pin(&program) != 0)
         return 2;
+    platform_allow_descriptors(program.options.http.max_connections + OTHER_DESCRIPTORS);
     if (uv_loop_init(&program.loop) != 0)
         return 1;
     if (start(&program) == 0) {

@@ -24,9 +24,11 @@ static const struct {
 enum { BUCKETS = sizeof bounds / sizeof bounds[0] };
 
 struct metrics {
-    metrics_sources_t sources;
-    uint64_t          requests[HTTP_ENDS][STATUSES];
-    uint64_t          bytes; /* of answers' content */
+    metrics_sources_t   sources;
+    unsigned            workers;
+    const atomic_uint **queued; /* [workers], owned; what they point at is the lab's */
+    uint64_t            requests[HTTP_ENDS][STATUSES];
+    uint64_t            bytes; /* of answers' content */
 
     /* How long answered requests took; not cumulative yet. */
     uint64_t buckets[BUCKETS];
@@ -148,6 +150,52 @@ static void put_server(text_t *text, const metrics_sources_t *from)
                 "Lines of the access log that could not be written.");
 }
 
+static void put_workers(text_t *text, const metrics_t *self)
+{
+    if (self->queued == NULL)
+        return;
+    put_family(text, "worker_queued", "gauge",
+               "Requests that each worker has: they run, or wait for it.");
+    for (unsigned i = 0; i < self->workers; i++)
+        if (self->queued[i] != NULL)
+            put(text, "looplab_worker_queued{worker=\"%u\"} %u\n", i,
+                atomic_load_explicit(self->queued[i], memory_order_relaxed));
+}
+
+/* For trace_visit_gaps(). */
+typedef struct {
+    text_t *text;
+    bool    with_workers; /* names of hops */
+} hops_t;
+
+static void put_hop(void *arg, const trace_gap_so_far_t *gap)
+{
+    const hops_t *hops = arg;
+    char          gap_name[96];
+
+    snprintf(gap_name, sizeof gap_name, "from=\"%s\",to=\"%s\"",
+             trace_hop_name(gap->from, hops->with_workers),
+             trace_hop_name(gap->to, hops->with_workers));
+    put(hops->text,
+        "looplab_hop_seconds{%s,quantile=\"0.5\"} %.9f\n"
+        "looplab_hop_seconds{%s,quantile=\"0.99\"} %.9f\n"
+        "looplab_hop_seconds_sum{%s} %.9f\n"
+        "looplab_hop_seconds_count{%s} %llu\n",
+        gap_name, (double)gap->p50_ns / 1e9, gap_name, (double)gap->p99_ns / 1e9, gap_name,
+        (double)gap->total_ns / 1e9, gap_name, (unsigned long long)gap->count);
+}
+
+static void put_hops(text_t *text, const metrics_sources_t *from)
+{
+    hops_t hops = {.text = text, .with_workers = from->info->options & LAB_HAS_WORKERS};
+
+    if (from->trace == NULL)
+        return;
+    put_family(text, "hop_seconds", "summary",
+               "From one hop of a request to the next, of all traced requests since the start.");
+    trace_visit_gaps(from->trace, put_hop, &hops);
+}
+
 static void put_process(text_t *text, const metrics_sources_t *from)
 {
     struct rusage usage;
@@ -175,6 +223,8 @@ static void on_metrics(void *arg, http_request_t *req)
     put_one(&text, "response_bytes_total", "counter", self->bytes,
             "Bytes of content in answers, without heads.");
     put_durations(&text, self);
+    put_workers(&text, self);
+    put_hops(&text, &self->sources);
     if (!text.failed)
         resp =
             http_response_new(200, "text/plain; version=0.0.4; charset=utf-8", text.data, text.len);
@@ -184,19 +234,29 @@ static void on_metrics(void *arg, http_request_t *req)
 
 /* ---- Start and end --------------------------------------------------------------------------- */
 
-int metrics_open(metrics_t **out, http_router_t *router)
+int metrics_open(metrics_t **out, http_router_t *router, unsigned workers)
 {
     metrics_t *self = calloc(1, sizeof *self);
     int        err = UV_ENOMEM;
 
-    if (self != NULL)
+    if (self == NULL)
+        return err;
+    self->workers = workers;
+    if (workers > 0)
+        self->queued = calloc(workers, sizeof *self->queued);
+    if (workers == 0 || self->queued != NULL)
         err = http_router_add(router, HTTP_METHOD_GET, "/metrics", on_metrics, self);
     if (err != 0) {
-        free(self);
+        metrics_close(self);
         return err;
     }
     *out = self;
     return 0;
+}
+
+const atomic_uint **metrics_queued(metrics_t *self)
+{
+    return self == NULL ? NULL : self->queued;
 }
 
 void metrics_set_sources(metrics_t *self, const metrics_sources_t *sources)
@@ -206,5 +266,8 @@ void metrics_set_sources(metrics_t *self, const metrics_sources_t *sources)
 
 void metrics_close(metrics_t *self)
 {
+    if (self == NULL)
+        return;
+    free(self->queued);
     free(self);
 }

@@ -23,13 +23,17 @@ typedef struct {
     const http_server_t *server;
     completions_t       *completions;
     const access_log_t  *access_log; /* NULL: none is kept */
+    const trace_t       *trace;      /* NULL: requests aren't traced */
 } metrics_sources_t;
 
 /*
- * Add the route to `router`, and begin to count.
+ * Add the route to `router`, and begin to count. `workers`: how many the lab has, or 0.
  * returns 0 or libuv's error
  */
-int metrics_open(metrics_t **out, http_router_t *router);
+int metrics_open(metrics_t **out, http_router_t *router, unsigned workers);
+
+/* What lab_context_t.queued should be; NULL without workers, and for a `self` of NULL. */
+const atomic_uint **metrics_queued(metrics_t *self);
 
 /* Before the first request comes. */
 void metrics_set_sources(metrics_t *self, const metrics_sources_t *sources);

@@ -9,19 +9,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Which text; plus VAL_TEXT it is what popt returns for its option. */
+enum {
+    TEXT_HOST,
+    TEXT_APP,
+    TEXT_PIN,
+    TEXT_LOG_LEVEL,
+    TEXT_BENCH,
+    TEXT_STATS,
+    TEXT_TRACE,
+    TEXT_ACCESS_LOG,
+    TEXT_ACCESS_LOG_FORMAT,
+    TEXTS
+};
+
+/* A text: our default, or a copy that popt has made and leaves to us. */
+typedef struct {
+    const char *value;
+    const char *owned; /* the copy */
+} text_t;
+
 /* What popt fills in: seconds as fractions, counts as int. */
 typedef struct {
-    const char *host, *app, *pin, *log_level; /* literals, or popt's on the heap */
-    const char *bench, *stats, *trace, *access_log, *access_log_format;
-    int         metrics;
-    int         port, backlog, max_connections, max_in_flight, pipeline_window;
-    int         max_request_line, max_header_bytes, max_headers, max_body, workers, debug;
-    int         worker_queue;
-    double      header_timeout, body_timeout, keepalive_timeout, write_timeout, request_timeout;
-    double      drain_timeout;
+    text_t texts[TEXTS];
+    int    metrics;
+    int    port, backlog, max_connections, max_in_flight, pipeline_window;
+    int    max_request_line, max_header_bytes, max_headers, max_body, workers, debug;
+    int    worker_queue;
+    double header_timeout, body_timeout, keepalive_timeout, write_timeout, request_timeout;
+    double drain_timeout;
 } raw_t;
 
-enum { VAL_VERSION = 1, VAL_HELP };
+enum { VAL_VERSION = 1, VAL_HELP, VAL_TEXT };
 
 /* An option that may stand without a value, and wasn't given; popt makes it NULL if it stands so. */
 static const char not_given[] = "";
@@ -43,13 +62,13 @@ static void set_defaults(raw_t *raw, const lab_info_t *info)
 
     http_options_default(&http);
     *raw = (raw_t){
-        .host = "127.0.0.1",
-        .app = info->default_app,
-        .log_level = "info",
-        .bench = not_given,
-        .stats = not_given,
-        .access_log = not_given,
-        .access_log_format = "common",
+        .texts = {[TEXT_HOST].value = "127.0.0.1",
+                  [TEXT_APP].value = info->default_app,
+                  [TEXT_LOG_LEVEL].value = "info",
+                  [TEXT_BENCH].value = not_given,
+                  [TEXT_STATS].value = not_given,
+                  [TEXT_ACCESS_LOG].value = not_given,
+                  [TEXT_ACCESS_LOG_FORMAT].value = "common"},
         .port = 8000,
         .backlog = http.backlog,
         .max_connections = (int)http.max_connections,
@@ -68,6 +87,11 @@ static void set_defaults(raw_t *raw, const lab_info_t *info)
         .request_timeout = http.request_timeout_ms / 1000.0,
         .drain_timeout = 10,
     };
+}
+
+static const char *text(const raw_t *raw, int which)
+{
+    return raw->texts[which].value;
 }
 
 /* ---- Checks ---------------------------------------------------------------------------------- */
@@ -152,15 +176,15 @@ static log_level_t take_log_level(checks_t *checks, const char *name)
 
 static void take_access_log(checks_t *checks, const raw_t *raw, lab_options_t *out)
 {
-    out->access_log = raw->access_log != not_given;
+    out->access_log = text(raw, TEXT_ACCESS_LOG) != not_given;
     if (out->access_log)
-        take_string(checks, "access-log", raw->access_log, out->access_log_file,
+        take_string(checks, "access-log", text(raw, TEXT_ACCESS_LOG), out->access_log_file,
                     sizeof out->access_log_file);
-    if (strcmp(raw->access_log_format, "json") == 0) {
+    if (strcmp(text(raw, TEXT_ACCESS_LOG_FORMAT), "json") == 0) {
         out->access_log_format = ACCESS_LOG_JSON;
-    } else if (strcmp(raw->access_log_format, "common") != 0 && !checks->failed) {
+    } else if (strcmp(text(raw, TEXT_ACCESS_LOG_FORMAT), "common") != 0 && !checks->failed) {
         fprintf(stderr, "%s: --access-log-format: %s is none of common, json\n", checks->lab,
-                raw->access_log_format);
+                text(raw, TEXT_ACCESS_LOG_FORMAT));
         checks->failed = true;
     }
 }
@@ -187,14 +211,15 @@ static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
     checks_t checks = {.lab = info->name};
 
     *out = (lab_options_t){.debug = raw->debug, .metrics = raw->metrics};
-    take_string(&checks, "host", raw->host, out->host, sizeof out->host);
+    take_string(&checks, "host", text(raw, TEXT_HOST), out->host, sizeof out->host);
     check_host(&checks, out->host);
-    take_string(&checks, "app", raw->app, out->app, sizeof out->app);
-    take_string(&checks, "pin", raw->pin, out->pin, sizeof out->pin);
-    take_string(&checks, "trace", raw->trace, out->trace_file, sizeof out->trace_file);
-    out->stats = raw->stats != not_given;
+    take_string(&checks, "app", text(raw, TEXT_APP), out->app, sizeof out->app);
+    take_string(&checks, "pin", text(raw, TEXT_PIN), out->pin, sizeof out->pin);
+    take_string(&checks, "trace", text(raw, TEXT_TRACE), out->trace_file, sizeof out->trace_file);
+    out->stats = text(raw, TEXT_STATS) != not_given;
     if (out->stats)
-        take_string(&checks, "stats", raw->stats, out->stats_file, sizeof out->stats_file);
+        take_string(&checks, "stats", text(raw, TEXT_STATS), out->stats_file,
+                    sizeof out->stats_file);
     out->port = (int)take(&checks, "port", raw->port, 0, 65535);
     out->http.backlog = (int)take(&checks, "backlog", raw->backlog, 1, 65535);
     out->http.max_connections =
@@ -218,33 +243,16 @@ static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
     out->drain_timeout_ms = take_ms(&checks, "drain-timeout", raw->drain_timeout, 0);
     out->workers = (unsigned)take(&checks, "workers", raw->workers, 1, 256);
     out->worker_queue = (unsigned)take(&checks, "worker-queue", raw->worker_queue, 1, 1000000);
-    out->bench_seconds = take_bench(&checks, raw->bench);
+    out->bench_seconds = take_bench(&checks, text(raw, TEXT_BENCH));
     take_access_log(&checks, raw, out);
-    out->log_level = take_log_level(&checks, raw->log_level);
+    out->log_level = take_log_level(&checks, text(raw, TEXT_LOG_LEVEL));
     return !checks.failed;
 }
 
-/* popt puts a string of its own in place of a default, and leaves it to us. */
-static void free_given(const char *value, const char *fallback)
+static void free_texts(const raw_t *raw)
 {
-    if (value != fallback)
-        free((void *)(uintptr_t)value);
-}
-
-static void free_strings(const raw_t *raw, const lab_info_t *info)
-{
-    raw_t defaults;
-
-    set_defaults(&defaults, info);
-    free_given(raw->host, defaults.host);
-    free_given(raw->app, defaults.app);
-    free_given(raw->pin, defaults.pin);
-    free_given(raw->log_level, defaults.log_level);
-    free_given(raw->bench, defaults.bench);
-    free_given(raw->stats, defaults.stats);
-    free_given(raw->trace, defaults.trace);
-    free_given(raw->access_log, defaults.access_log);
-    free_given(raw->access_log_format, defaults.access_log_format);
+    for (int i = 0; i < TEXTS; i++)
+        free((void *)(uintptr_t)raw->texts[i].owned);
 }
 
 /* ---- Parsing --------------------------------------------------------------------------------- */
@@ -256,13 +264,22 @@ static const char signals_help[] =
     "  USR1        print requests in flight and all threads' Python tracebacks on\n"
     "              standard error, also while a handler is stuck\n";
 
+/* popt has put a copy of its own in place of the default, or of the one that was given before. */
+static void own(text_t *text)
+{
+    free((void *)(uintptr_t)text->owned);
+    text->owned = text->value;
+}
+
 /* Go through the command line. returns OPTIONS_RUN if all of it was understood */
-static options_result_t read_options(poptContext context, const lab_info_t *info)
+static options_result_t read_options(poptContext context, raw_t *raw, const lab_info_t *info)
 {
     const char *stray;
     int         val;
 
     while ((val = poptGetNextOpt(context)) > 0) {
+        if (val >= VAL_TEXT)
+            own(&raw->texts[val - VAL_TEXT]);
         if (val == VAL_VERSION)
             return OPTIONS_VERSION;
         if (val == VAL_HELP) {
@@ -295,9 +312,10 @@ static options_result_t read_options(poptContext context, const lab_info_t *info
     {                                                                    \
         name, 0, POPT_ARG_DOUBLE | SHOWN, &raw.field, 0, help, "SECONDS" \
     }
-#define STRING(name, field, help, unit)                             \
-    {                                                               \
-        name, 0, POPT_ARG_STRING | SHOWN, &raw.field, 0, help, unit \
+#define TEXT(name, which, flags, help, unit)                                                   \
+    {                                                                                          \
+        name, 0, POPT_ARG_STRING | (flags), &raw.texts[which].value, VAL_TEXT + (which), help, \
+            unit                                                                               \
     }
 #define GROUP(table, title)                                    \
     {                                                          \
@@ -309,25 +327,27 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
 {
     raw_t             raw;
     struct poptOption where[] = {
-        STRING("host", host, "numeric address to listen on", "ADDRESS"),
+        TEXT("host", TEXT_HOST, SHOWN, "numeric address to listen on", "ADDRESS"),
         INT("port", port, "port to listen on; 0 picks a free one", "PORT"),
         INT("backlog", backlog, "connections the kernel may queue", "COUNT"), POPT_TABLEEND};
     struct poptOption what[] = {
-        STRING("app", app, "the app to serve; looked for in the working directory first",
-               "MODULE:OBJECT"),
+        TEXT("app", TEXT_APP, SHOWN, "the app to serve; looked for in the working directory first",
+             "MODULE:OBJECT"),
         {"debug", 0, POPT_ARG_NONE, &raw.debug, 0, "asyncio's debug mode, Python's faulthandler",
          NULL},
-        STRING("log-level", log_level, "debug, info, warning or error", "LEVEL"),
+        TEXT("log-level", TEXT_LOG_LEVEL, SHOWN, "debug, info, warning or error", "LEVEL"),
         POPT_TABLEEND};
     struct poptOption watching[] = {
-        {"access-log", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &raw.access_log, 0,
-         "a line per request, on standard output unless told; SIGHUP opens FILE again", "FILE"},
-        STRING("access-log-format", access_log_format, "common or json", "FORMAT"),
+        TEXT("access-log", TEXT_ACCESS_LOG, POPT_ARGFLAG_OPTIONAL,
+             "a line per request, on standard output unless told; SIGHUP opens FILE again", "FILE"),
+        TEXT("access-log-format", TEXT_ACCESS_LOG_FORMAT, SHOWN, "common or json", "FORMAT"),
         {"metrics", 0, POPT_ARG_NONE, &raw.metrics, 0,
          "count, and answer GET /metrics in the Prometheus text format", NULL},
         POPT_TABLEEND};
     struct poptOption limits[] = {
-        INT("max-connections", max_connections, "further ones wait in the backlog", "COUNT"),
+        INT("max-connections", max_connections,
+            "further ones wait in the backlog; raises the limit of open files as far as allowed",
+            "COUNT"),
         INT("max-in-flight", max_in_flight, "requests; 503 beyond it", "COUNT"),
         INT("pipeline-window", pipeline_window, "requests in flight per connection", "COUNT"),
         INT("max-request-line", max_request_line, "414 beyond it", "BYTES"),
@@ -347,15 +367,14 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
             "COUNT"),
         POPT_TABLEEND};
     struct poptOption measure[] = {
-        {"bench", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &raw.bench, 0,
-         "load itself with wrk, print a row, exit; 5 seconds unless told", "SECONDS"},
-        {"stats", 0, POPT_ARG_STRING | POPT_ARGFLAG_OPTIONAL, &raw.stats, 0,
-         "at the end, where the requests' time went: as text, or as JSON into a file", "FILE"},
-        {"trace", 0, POPT_ARG_STRING, &raw.trace, 0,
-         "write a trace for Perfetto or chrome://tracing: threads, and requests across them",
-         "FILE"},
-        {"pin", 0, POPT_ARG_STRING, &raw.pin, 0, "run on these CPUs only, such as 0 or 0,2-3",
-         "CPUS"},
+        TEXT("bench", TEXT_BENCH, POPT_ARGFLAG_OPTIONAL,
+             "load itself with wrk, print a row, exit; 5 seconds unless told", "SECONDS"),
+        TEXT("stats", TEXT_STATS, POPT_ARGFLAG_OPTIONAL,
+             "at the end, where the requests' time went: as text, or as JSON into a file", "FILE"),
+        TEXT("trace", TEXT_TRACE, 0,
+             "write a trace for Perfetto or chrome://tracing: threads, and requests across them",
+             "FILE"),
+        TEXT("pin", TEXT_PIN, 0, "run on these CPUs only, such as 0 or 0,2-3", "CPUS"),
         POPT_TABLEEND};
     struct poptOption other[] = {
         {"version", 0, POPT_ARG_NONE, NULL, VAL_VERSION, "versions of the lab's parts", NULL},
@@ -377,10 +396,10 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
     if (!(info->options & LAB_HAS_WORKERS))
         table[6] = end;
     context = poptGetContext(info->name, argc, argv, table, 0);
-    result = read_options(context, info);
+    result = read_options(context, &raw, info);
     poptFreeContext(context);
     if (result == OPTIONS_RUN && !check(out, &raw, info))
         result = OPTIONS_BAD;
-    free_strings(&raw, info);
+    free_texts(&raw);
     return result;
 }

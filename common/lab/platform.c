@@ -5,7 +5,18 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <uv.h>
+
+void platform_allow_descriptors(unsigned count)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= count)
+        return;
+    limit.rlim_cur = limit.rlim_max < count ? limit.rlim_max : count;
+    setrlimit(RLIMIT_NOFILE, &limit); /* if not, accepting pauses earlier */
+}
 
 #ifdef __linux__
 #include <sched.h>

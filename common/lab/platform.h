@@ -11,4 +11,11 @@
  */
 int platform_pin(const char *cpus);
 
+/*
+ * Have room for `count` open files: raises the process's soft limit as far as that, or as the hard
+ * limit allows; never lowers it. Commands that handlers start inherit it.
+ * thread: any
+ */
+void platform_allow_descriptors(unsigned count);
+
 #endif

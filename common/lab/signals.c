@@ -12,9 +12,9 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
+
+#include "common/log/log.h"
 
 enum {
     GRACE_MS = 1000,   /* after the drain time-out, for stopping loops and for the hooks */
@@ -75,14 +75,6 @@ static int next_byte(int timeout_ms)
     return read(signal_pipe[0], &byte, 1) == 1 ? byte : -1;
 }
 
-/* stdio may be locked by a thread that is stuck: write(2) is not. */
-static void say(const char *text)
-{
-    if (write(STDERR_FILENO, text, strlen(text)) < 0) {
-        /* nowhere to complain */
-    }
-}
-
 /* Have the HTTP thread do something once it comes round. */
 static void request(signals_t *self, atomic_bool *due)
 {
@@ -118,17 +110,19 @@ static void take_signal(signals_t *self, int number, deadlines_t *deadlines)
         deadlines->ended = now_ms() + self->drain_timeout_ms + GRACE_MS;
         request(self, &self->stop_due);
     } else {
-        say("stopped by a second signal: what was in flight is lost\n");
+        log_plain("stopped by a second signal: what was in flight is lost\n");
         _exit(128 + number);
     }
 }
 
+/* What is said here goes by the log: stdio may be locked by the thread that is stuck. */
 static void check_deadlines(signals_t *self, deadlines_t *deadlines)
 {
     uint64_t now = now_ms();
 
     if (now >= deadlines->ended) {
-        say("a handler didn't return within the drain time-out: what was in flight is cut off\n");
+        log_plain(
+            "a handler didn't return within the drain time-out: what was in flight is cut off\n");
         _exit(3);
     }
     if (now < deadlines->inspected)

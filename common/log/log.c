@@ -1,13 +1,26 @@
 /* The log. A line is put together on the stack or the heap and leaves in one write(). */
 #include "common/log/log.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+enum { PATIENCE_MS = 100 }; /* with a reader who is slow, before messages are lost */
+
 static log_level_t least = LOG_INFO; /* set before threads start */
+
+/* Any thread, under lock (a leaf). */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned long   lost; /* messages, since the last one that was written */
+static bool            torn; /* the first of them was written in part */
 
 static const char *const names[] = {"debug", "info", "warning", "error"};
 
@@ -68,17 +81,87 @@ static size_t put_escaped(char *at, const char *text, const char *newline)
     return (size_t)(at - start);
 }
 
-static void write_all(const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(STDERR_FILENO, data, len);
+/* ---- Writing --------------------------------------------------------------------------------- */
 
-        if (n <= 0)
-            return; /* nowhere to complain */
-        data += n;
-        len -= (size_t)n;
-    }
+/* Standard error takes PIPE_BUF bytes without making us wait; if not at once, then within a moment
+ * that is granted once. */
+static bool writable(void)
+{
+    struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    int           ready;
+
+    do {
+        ready = poll(&fd, 1, lost == 0 ? PATIENCE_MS : 0);
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0;
 }
+
+/* How much of `len` bytes may go at once. */
+static size_t piece(size_t len)
+{
+    struct stat status;
+
+    if (len <= PIPE_BUF || (fstat(STDERR_FILENO, &status) == 0 && S_ISREG(status.st_mode)))
+        return len;
+    return PIPE_BUF;
+}
+
+/* returns how much of it was written; there is nowhere to complain */
+static size_t write_some(const char *data, size_t len)
+{
+    size_t at = 0;
+
+    while (at < len && writable()) {
+        ssize_t n = write(STDERR_FILENO, data + at, piece(len - at));
+
+        if (n >= 0)
+            at += (size_t)n;
+        else if (errno != EINTR)
+            break;
+    }
+    return at;
+}
+
+/* Under lock: if messages were lost, say so before the next one. returns whether that went */
+static bool say_lost(void)
+{
+    char   line[128], *at = line;
+    size_t len;
+
+    if (lost == 0)
+        return true;
+    if (torn)
+        *at++ = '\n';
+    at += put_prefix(at, 64, LOG_WARNING);
+    at += sprintf(at, "%lu messages are lost here: nobody read them\n", lost);
+    len = (size_t)(at - line);
+    if (write_some(line, len) < len)
+        return false;
+    lost = 0;
+    torn = false;
+    return true;
+}
+
+static void put_out(const char *data, size_t len)
+{
+    size_t written = 0;
+
+    pthread_mutex_lock(&lock);
+    if (say_lost())
+        written = write_some(data, len);
+    if (written < len) {
+        torn |= written > 0;
+        lost++;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+void log_plain(const char *text)
+{
+    put_out(text, strlen(text));
+}
+
+/* ---- Lines ----------------------------------------------------------------------------------- */
 
 static void emit(log_level_t level, const char *headline, const char *text)
 {
@@ -98,7 +181,7 @@ static void emit(log_level_t level, const char *headline, const char *text)
             at--;
     }
     *at++ = '\n';
-    write_all(line, (size_t)(at - line));
+    put_out(line, (size_t)(at - line));
     free(line);
 }
 

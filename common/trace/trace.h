@@ -187,6 +187,22 @@ static inline void trace_run(const trace_record_t *record)
         trace_run_record(record);
 }
 
+/* ---- While it runs: HTTP thread -------------------------------------------------------------- */
+
+/* What the gap between two hops has come to so far. */
+typedef struct {
+    trace_hop_t from, to;
+    uint64_t    count; /* requests that had it */
+    uint64_t    total_ns, p50_ns, p99_ns;
+} trace_gap_so_far_t;
+
+/*
+ * Call `visit` for each gap that has occurred, in the order of the hops. Records end on this very
+ * thread, so the figures are those of whole requests; some 10 us a gap.
+ */
+void trace_visit_gaps(const trace_t *trace, void (*visit)(void *arg, const trace_gap_so_far_t *gap),
+                      void          *arg);
+
 /* ---- The report: HTTP thread, after trace_finish() of what it is about ------------------------ */
 
 /* What only the caller knows of the run. Zero or NULL: unknown, left out. */

@@ -27,16 +27,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-/*
- * An option that is given twice costs the first one's text: libpopt allocates it, and forgets it
- * when the second comes. So much for a process that starts once.
- */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:poptGetNextOpt\n";
-}
-
 static void fail(const char *what, const char *const *args, int count)
 {
     stderr = report;

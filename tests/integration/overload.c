@@ -4,8 +4,10 @@
  */
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "tests/support/lab_client.h"
 
@@ -104,6 +106,25 @@ Test(overload, without_descriptors_clients_wait_for_others_to_leave)
         lab_limit_descriptors(0);
         lab_finish(lab);
     }
+}
+
+/* What the shell allows a program at first is little; how far it may go is the hard limit. */
+Test(overload, a_low_soft_limit_of_descriptors_is_raised)
+{
+    struct rlimit before, seen;
+
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (int number = LAB_FIRST; number <= LAB_LAST; number++) {
+        lab_process_t *lab;
+
+        cr_assert_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){64, before.rlim_max}), 0);
+        lab = lab_start(number, NULL, "--max-connections=100", NULL);
+        cr_assert_eq(prlimit(lab->pid, RLIMIT_NOFILE, NULL, &seen), 0);
+        lab_assert(lab, seen.rlim_cur > 100, "%ju open files are allowed for 100 connections",
+                   (uintmax_t)seen.rlim_cur);
+        lab_finish(lab);
+    }
+    setrlimit(RLIMIT_NOFILE, &before);
 }
 
 /* Lab 2: each worker has its one request, so the next one is told to come back. */

@@ -17,6 +17,7 @@ from labs import DEADLINE_S, Lab
 from prometheus_client.parser import text_string_to_metric_families
 
 LABS = ("lab1", "lab2", "lab3")
+STATS = "--stats=/dev/null"
 
 
 class Scrape:
@@ -81,7 +82,7 @@ class Metrics(unittest.TestCase):
 
     def test_the_text_is_what_prometheus_reads(self):
         for name in LABS:
-            with self.subTest(lab=name), Lab(name, "--metrics") as lab:
+            with self.subTest(lab=name), Lab(name, "--metrics", STATS) as lab:
                 send(lab, get("/"))
                 scrape = Scrape(lab)
                 self.assertEqual(
@@ -90,7 +91,7 @@ class Metrics(unittest.TestCase):
                 self.assertEqual([], scrape.repeated)
                 for family in scrape.families.values():
                     self.assertRegex(family.name, "^looplab_[a-z_]+$")
-                    self.assertIn(family.type, ("counter", "gauge", "histogram"), family.name)
+                    self.assertIn(family.type, ("counter", "gauge", "histogram", "summary"), family.name)
                     self.assertTrue(family.documentation, family.name)
                     self.assertTrue(family.samples, family.name)
                 # The parser takes the suffix that a counter's name must have off the family's.
@@ -164,6 +165,52 @@ class Metrics(unittest.TestCase):
                         "handler_errors_total": 0,
                     },
                 )
+
+    def test_each_worker_says_how_many_requests_it_has(self):
+        def depths(scrape):
+            return [scrape["worker_queued", ("worker", str(i))] for i in range(3)]
+
+        with Lab("lab2", "--metrics", "--workers=3") as lab:
+            self.assertEqual([0, 0, 0], depths(Scrape(lab)))
+            clients = [socket.create_connection(("127.0.0.1", lab.port), DEADLINE_S)
+                       for _ in range(4)]
+            for client in clients:
+                client.sendall(get("/wait?ms=60000"))
+            self.scrape_until(lab, lambda s: sorted(depths(s)) == [1, 1, 2])
+            for client in clients:
+                reset(client)
+            scrape = self.scrape_until(lab, lambda s: depths(s) == [0, 0, 0])
+            self.assertEqual(3, len(scrape.families["looplab_worker_queued"].samples))
+        with Lab("lab1", "--metrics") as lab:
+            self.assertNotIn("looplab_worker_queued", Scrape(lab).families)
+
+    def test_hops_of_traced_requests(self):
+        count = 5
+        for name in LABS:
+            with self.subTest(lab=name), Lab(name, "--metrics", STATS) as lab:
+                for _ in range(count):
+                    send(lab, get("/"))
+                scrape = Scrape(lab)
+                gaps = collections.defaultdict(dict)
+                for sample in scrape.families["looplab_hop_seconds"].samples:
+                    figure = sample.labels.get("quantile", sample.name.rpartition("_")[2])
+                    gaps[sample.labels["from"], sample.labels["to"]][figure] = sample.value
+                path = "parsed"  # each hop leads to the next one
+                for (start, end), figures in gaps.items():
+                    self.assertEqual(path, start, scrape.text)
+                    path = end
+                    self.assertEqual(count, figures["count"])
+                    self.assertLessEqual(figures["0.5"], figures["0.99"])
+                    self.assertLessEqual(figures["0.99"], figures["sum"])
+                self.assertEqual("written", path)
+                in_gaps = sum(figures["sum"] for figures in gaps.values())
+                self.assertLessEqual(in_gaps, scrape["request_duration_seconds_sum"])
+                self.assertEqual(name == "lab2", ("woken_worker", "started") in gaps)
+
+    def test_without_tracing_there_are_no_hops(self):
+        with Lab("lab3", "--metrics") as lab:
+            send(lab, get("/"))
+            self.assertNotIn("looplab_hop_seconds", Scrape(lab).families)
 
     def test_lost_lines_of_the_access_log_are_there_if_one_is_kept(self):
         with Lab("lab3", "--metrics", "--access-log=/dev/null") as lab:

@@ -236,6 +236,20 @@ Test(lab_options, the_last_of_equal_options_counts)
     cr_expect_eq(options.http.max_body, 8u);
 }
 
+/* libpopt makes a copy of each; those of the others must not be left behind. */
+Test(lab_options, the_last_of_equal_texts_counts)
+{
+    lab_options_t options =
+        parse_good(&plain, "--app=a:b --app=c:d --host=::1 --host 127.0.0.2 --stats=x --stats "
+                           "--bench=3 --bench=4 --access-log --access-log=y --app=e:f");
+
+    cr_expect_str_eq(options.app, "e:f");
+    cr_expect_str_eq(options.host, "127.0.0.2");
+    cr_expect_str_eq(options.stats_file, "");
+    cr_expect_eq(options.bench_seconds, 4);
+    cr_expect_str_eq(options.access_log_file, "y");
+}
+
 Test(lab_options, strings_are_refused_where_they_would_be_cut)
 {
     static const struct {

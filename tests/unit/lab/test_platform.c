@@ -1,5 +1,5 @@
 /*
- * common/lab/platform.c: --pin's list of CPUs; and native_count_primes() of native.c, which must
+ * common/lab/platform.c: --pin's list of CPUs, the limit of open files; and native_count_primes() of native.c, which must
  * agree with the apps' function of the same name. Linux only, as the code is.
  */
 #ifndef _GNU_SOURCE
@@ -7,7 +7,9 @@
 #endif
 #include <criterion/criterion.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <uv.h>
 
 #include "common/lab/native.h"
@@ -84,6 +86,28 @@ Test(lab_platform, refuses_what_is_no_list_and_changes_nothing)
 Test(lab_platform, refuses_a_cpu_that_is_not_there)
 {
     cr_expect_eq(platform_pin("1023"), UV_EINVAL); /* the kernel's own EINVAL */
+}
+
+/* ---- platform_allow_descriptors -------------------------------------------------------------- */
+
+Test(lab_platform, raises_the_soft_limit_of_descriptors_within_the_hard_one)
+{
+    static const struct {
+        unsigned soft, wanted, expected;
+    } cases[] = {{100, 150, 150}, {100, 100, 100}, {100, 50, 100},
+                 {100, 200, 200}, {100, 201, 200}, {200, 4000000000u, 200}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rlimit limit = {cases[i].soft, 200};
+
+        cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        platform_allow_descriptors(cases[i].wanted);
+        cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        cr_expect(limit.rlim_cur == cases[i].expected && limit.rlim_max == 200,
+                  "soft %u, hard 200, wanted %u: expected %u, seen %ju of %ju", cases[i].soft,
+                  cases[i].wanted, cases[i].expected, (uintmax_t)limit.rlim_cur,
+                  (uintmax_t)limit.rlim_max);
+    }
 }
 
 /* ---- native_count_primes --------------------------------------------------------------------- */

@@ -1,8 +1,9 @@
 /*
- * common/log: what a line looks like, what can't be forged, and that lines of several threads stay
- * whole. Each test sends standard error to a file and reads it back.
+ * common/log: what a line looks like, what can't be forged, that lines of several threads stay
+ * whole, and that nobody waits for their reader. Each test sends standard error to a file and reads it back.
  */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,5 +244,95 @@ Test(log, lines_of_several_threads_do_not_mix)
     }
     for (int i = 0; i < THREADS; i++)
         cr_expect(lines[i] == LINES, "thread %d: expected %d lines, seen %u", i, LINES, lines[i]);
+    free(text);
+}
+
+/* ---- A reader that doesn't read -------------------------------------------------------------- */
+
+/* Send standard error into a pipe. returns the end that nobody reads yet */
+static int capture_in_pipe(void)
+{
+    int fds[2];
+
+    cr_assert_eq(pipe(fds), 0);
+    saved = dup(STDERR_FILENO);
+    dup2(fds[1], STDERR_FILENO);
+    close(fds[1]);
+    fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    return fds[0];
+}
+
+/* All that is in the pipe: heap memory, terminated. */
+static char *read_all(int fd)
+{
+    enum { ENOUGH = 1 << 20 };
+    char   *text = malloc(ENOUGH);
+    size_t  len = 0;
+    ssize_t n;
+
+    cr_assert_not_null(text);
+    while ((n = read(fd, text + len, ENOUGH - 1 - len)) > 0)
+        len += (size_t)n;
+    text[len] = '\0';
+    return text;
+}
+
+/* Checks that `text` is whole lines, and the numbers in them 0, 1, 2, ... returns their number */
+static unsigned count_lines(const char *text)
+{
+    unsigned count = 0, number;
+
+    for (const char *at = text; *at != '\0'; at = strchr(at, '\n') + 1) {
+        cr_assert_not_null(strchr(at, '\n'), "a line is cut: \"%s\"", at);
+        cr_assert_eq(sscanf(after_time(at), "info line %u ", &number), 1, "seen %.80s", at);
+        cr_assert_eq(number, count, "expected line %u, seen line %u", count, number);
+        count++;
+    }
+    return count;
+}
+
+Test(log, a_pipe_that_nobody_reads_loses_messages_and_their_number_is_said)
+{
+    enum { MANY = 2000 };
+    int      fd = capture_in_pipe();
+    char    *text, expected[80];
+    unsigned kept;
+
+    for (int i = 0; i < MANY; i++)
+        log_message(LOG_INFO, "line %d %0100d", i, 0); /* 270 KB, and a pipe takes 64 */
+    text = read_all(fd);
+    kept = count_lines(text);
+    free(text);
+    log_message(LOG_INFO, "read again");
+    text = read_all(fd);
+    dup2(saved, STDERR_FILENO);
+    cr_expect(kept > 0 && kept < MANY, "%u of %d lines were kept", kept, MANY);
+    snprintf(expected, sizeof expected, "warning %u messages are lost here: nobody read them\n",
+             MANY - kept);
+    cr_expect(strncmp(after_time(text), expected, strlen(expected)) == 0, "expected %s, seen %s",
+              expected, text);
+    cr_expect_str_eq(after_time(text + PREFIX_LEN + strlen(expected)), "info read again\n");
+    free(text);
+}
+
+/* A text larger than the pipe is torn; what follows begins on a line of its own. */
+Test(log, after_a_torn_message_the_next_one_has_a_line_of_its_own)
+{
+    enum { LARGE = 100000 };
+    static char large[LARGE + 1];
+    int         fd = capture_in_pipe();
+    char       *text, *end;
+
+    memset(large, 'x', LARGE);
+    log_text(LOG_ERROR, large, "large");
+    free(read_all(fd));
+    log_plain("plain\n");
+    text = read_all(fd);
+    dup2(saved, STDERR_FILENO);
+    cr_assert(text[0] == '\n', "seen %.80s", text);
+    end = strchr(text + 1, '\n');
+    cr_assert_not_null(end);
+    cr_expect(strstr(text, "1 messages are lost here") != NULL, "seen %s", text);
+    cr_expect_str_eq(end + 1, "plain\n");
     free(text);
 }
