@@ -151,7 +151,7 @@ PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB0_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC
 # if it has changed, starts over. Commands that compile nothing don't need it and install nothing.
 
 COMPILES_NOTHING = help deps python clean distclean format format-check docs-tables check-docs \
-                   fuzz fuzz-ci handout grade handin predict doctor check-course \
+                   fuzz fuzz-ci handout autograder check-autograder grade handin predict doctor check-course \
                    check-grader
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 GOALS := $(or $(MAKECMDGOALS),all)

@@ -12,4 +12,10 @@ check-course: ## test the tests: the red gate, then every mutant (LAB=1 for one 
 check-grader: ## the grader against code that is broken, wild or dishonest
 	@$(PYTHON) course/abuse.py
 
-.PHONY: handout check-course check-grader
+autograder: ## LAB=1: build/autograder/lab1.zip, to be uploaded to Gradescope
+	@$(PYTHON) course/autograder.py $(or $(LAB),'')
+
+check-autograder: ## LAB=1: hand-out and autograder in a bare Debian 12 (root, minutes)
+	@$(PYTHON) course/bare.py $(or $(LAB),'')
+
+.PHONY: autograder check-autograder handout check-course check-grader
