@@ -89,6 +89,8 @@ MEASURES = {0: of_lab0, 1: of_lab1, 2: of_lab2, 3: of_lab3}
 
 
 def show_predictions(bench):
+    if not any(map(predictions.read, MEASURES)):
+        print("\nNo predictions are written down: `make predict LAB=N` asks for them.")
     for lab, measure in MEASURES.items():
         rows = predictions.read(lab)
         if not rows or not os.path.exists(os.path.join(bench.bin_dir, f"lab{lab}")):
@@ -111,7 +113,8 @@ def main():
     if table:
         print(f"\n{table}")
     try:
-        show_predictions(Bench(arguments.bin_dir, arguments.seconds))
+        if arguments.beside or any(map(predictions.read, MEASURES)):
+            show_predictions(Bench(arguments.bin_dir, arguments.seconds))
     except (ServerError, wrk.WrkError) as error:
         sys.exit(f"own: {error}")
 
