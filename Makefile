@@ -561,7 +561,7 @@ python: ## build the interpreter that PY names, if it isn't there yet
 
 C_FILES = $(sort $(shell find $(filter-out build/,$(wildcard */)) -name '*.[ch]'))
 SCRIPTS = .ci/run tools/apt.sh tools/config_mk tools/deps.sh tools/fuzz tools/python.sh \
-          tools/run_tests tools/test_tsan tools/test_valgrind
+          tools/run_tests tools/test_tsan tools/test_valgrind $(wildcard course/setup.sh)
 
 format: ## lay out all C files as .clang-format says
 	$(Q)$(CLANG_FORMAT) -i $(C_FILES)

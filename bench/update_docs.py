@@ -244,7 +244,8 @@ def handle(path, folder, check):
             write(path, new)
             print(f"{name} is updated")
             return True
-        print(f"{name} differs from the stored results or from the code: `make docs-tables`", file=sys.stderr)
+        print(f"{name} differs from the stored results or from the code: `make docs-tables`",
+              file=sys.stderr)
     except (OSError, DocumentError) as error:
         print(f"{name}: {error}", file=sys.stderr)
     return False

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""`make check-autograder LAB=N`: hand-out and autograder in a bare Debian 12, where nothing is but what
-debootstrap puts there. Root only; minutes, and a network for apt.
+"""`make check-autograder LAB=N`: hand-out and autograder in a bare Debian 12, where nothing is but
+what debootstrap puts there. Root only; minutes, and a network for apt.
 
-The hand-out: the commands of its dev container and of its workflow, read out of these files, with the
-starter (which must build, and get its grade) and with the solution in place (all must pass).
-The autograder: unpacked and run as Gradescope does, in /autograder, on the solution, on the starter,
-and on a submission without files; results.json must be what Gradescope can read.
+The hand-out: the commands of its dev container and of its workflow, read out of these files, with
+the starter (which must build, and get its grade) and with the solution in place (all must pass).
+The autograder: unpacked and run as Gradescope does, in /autograder, on the solution, on a submission
+without files and on one that is no code; results.json must be what Gradescope can read.
 Exit status: 0 if all is so."""
 
 import argparse
@@ -30,7 +30,10 @@ class Wrong(Exception):
 
 def mirror():
     """The archive that this machine's apt uses: the first that tools/apt.sh finds."""
-    script = ". tools/apt.sh; log=/dev/null; own_mirrors \"$(system_release | cut -d/ -f2)\" | head -n 1"
+    script = (
+        ". tools/apt.sh; log=/dev/null; release=$(system_release); "
+        'own_mirrors "${release#*/}" | head -n 1'
+    )
     done = subprocess.run(["bash", "-c", script], cwd=labs.ROOT, capture_output=True, text=True)
     if not done.stdout.strip():
         raise Wrong(f"this machine's apt names no archive of Debian: {done.stderr}")
@@ -100,10 +103,12 @@ def put(folder, files):
 
 def commands_of(handed_out):
     """(the dev container's, the workflow's), as they stand in the files."""
-    with open(os.path.join(handed_out, ".devcontainer/devcontainer.json"), encoding="utf-8") as file:
-        container = json.load(file)["postCreateCommand"]
-    with open(os.path.join(handed_out, ".github/workflows/classroom.yml"), encoding="utf-8") as file:
-        steps = re.findall(r"^ +- run: (.+)$", file.read(), re.MULTILINE)
+    texts = []
+    for path in (".devcontainer/devcontainer.json", ".github/workflows/classroom.yml"):
+        with open(os.path.join(handed_out, path), encoding="utf-8") as file:
+            texts.append(file.read())
+    container = json.loads(texts[0])["postCreateCommand"]
+    steps = re.findall(r"^ +- run: (.+)$", texts[1], re.MULTILINE)
     if container != steps[0]:
         raise Wrong(f"the dev container begins with {container!r}, the workflow with {steps[0]!r}")
     return container, steps[1:]

@@ -3,8 +3,8 @@
 
     own.py --bin-dir DIR [--beside] [--seconds N]
 
-Puts the last run's rows beside the reference's and the report's (with --beside), measures what the predictions in
-predictions-labN.md ask, shows them beside each other, and fills in what came out."""
+With --beside puts the last run's rows beside the reference's and the report's. Measures what the
+predictions in predictions-labN.md ask, shows them beside what came out, and fills that in."""
 
 import argparse
 import json
@@ -26,7 +26,9 @@ def beside():
     reference = results.load(results.RECORDS["reproduce"])
     if yours is None or reference is None:
         return None
-    columns = [{row[0]: row for row in reports.headline_compact(run)[1]} for run in (yours, reference)]
+    columns = [
+        {row[0]: row for row in reports.headline_compact(run)[1]} for run in (yours, reference)
+    ]
     headers = ["", "yours: req/s", "CPU µs", "ratio", "reference: req/s", "CPU µs", "ratio",
                "the report: req/s", "ratio"]  # fmt: skip
     rows = []
@@ -55,8 +57,8 @@ class Bench:
             self.load(lab, f"--stats={file}", connections=connections)
             with open(file, encoding="utf-8") as opened:
                 stats = json.load(opened)
-        took = [h["mean_us"] for h in stats["hops"] if (h["from"], h["to"]) == ("started", "finished")]
-        return took[0] / stats["end_to_end_us"]["mean"]
+        means = {(hop["from"], hop["to"]): hop["mean_us"] for hop in stats["hops"]}
+        return means["started", "finished"] / stats["end_to_end_us"]["mean"]
 
 
 def _share(value):

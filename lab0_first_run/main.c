@@ -1,4 +1,4 @@
-/* Lab 0: your first run. The server is given (dispatch.c); what you write is in app.py, routes.c. */
+/* Lab 0: your first run. The server is given (dispatch.c); you write in app.py and routes.c. */
 #include "common/lab/lab.h"
 #include "lab0_first_run/routes.h"
 

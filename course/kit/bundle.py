@@ -1,5 +1,5 @@
-"""The autograder's bundle, a zip for Gradescope: setup.sh, run_autograder, and what the grader needs
-of this repository, solutions and hidden tests included. For the instructor's eyes only."""
+"""The autograder's bundle, a zip for Gradescope: setup.sh, run_autograder, and what the grader
+needs of this repository, solutions and hidden tests included. For the instructor's eyes only."""
 
 import os
 import stat

@@ -21,7 +21,7 @@ ALLOWED = {
     3: ["lab3_sync_handlers/dispatch.c"],
 }
 
-# Files that aren't written but made: (the step that makes them, what the starter has in their place).
+# Files that aren't written but made: (the step that makes them, what the starter has instead).
 MADE = {0: {"lab0_first_run/trace.json": (4, b'{"traceEvents": []}\n')}}
 
 _locks = {}
