@@ -83,6 +83,9 @@ def of_lab2(bench):
 
 
 def of_lab3(bench):
+    # Lab 3 answers a turn as a whole, and 100 waits of 10 ms make a turn of a second: a short run
+    # would hardly see one.
+    bench = Bench(bench.bin_dir, max(bench.seconds, 6))
     waiting = {"path": "/wait?ms=10", "answer": b'{"waited_ms":10}'}
     return [f"{bench.load(lab, **waiting).rps:,.0f}" for lab in ("lab1", "lab3")]
 
