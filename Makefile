@@ -107,6 +107,10 @@ LAB1_SRC = lab1_single_loop/main.c lab1_single_loop/dispatch.c
 LAB2_SRC = lab2_threadpool/main.c lab2_threadpool/dispatch.c
 LAB3_SRC = lab3_sync_handlers/main.c lab3_sync_handlers/dispatch.c
 
+# The course's first lab is no part of the experiment, and in its own hand-out only.
+LAB0_SRC = $(wildcard lab0_first_run/*.c)
+LAB0 = $(if $(LAB0_SRC),lab0)
+
 # Rungs of the ladder that are no lab. The others are labs: ladder/README.md has all of them.
 RUNGS = 02_coroutine_in_place 03_loop_same_thread 04_hop_batched 06_concurrent_future \
         07_wrap_future 13_thread_per_request
@@ -138,7 +142,7 @@ PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) $(T
             $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) $(UNIT_FAULTS_SRC) $(INTEGRATION_SRC) \
             $(CONFORMANCE_SRC) $(SUPPORT_SRC) $(TSAN_SRC) $(DELAYED_SRC) $(WIRE_SRC) $(ALLOC_SRC) \
             tests/fuzz/fuzz.c tests/fuzz/parser.c tests/fuzz/router.c
-PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) $(RUNG_SRC) \
+PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB0_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) $(RUNG_SRC) \
          $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC) tests/fuzz/options.c
 
 # ---- This machine --------------------------------------------------------------------------------
@@ -147,7 +151,8 @@ PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) $(RUNG_SRC
 # if it has changed, starts over. Commands that compile nothing don't need it and install nothing.
 
 COMPILES_NOTHING = help deps python clean distclean format format-check writeup check-writeup \
-                   fuzz fuzz-ci handout grade handin predict doctor check-course \
+                   fuzz fuzz-ci handout autograder check-autograder grade handin predict \
+                   doctor check-course \
                    check-grader
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 GOALS := $(or $(MAKECMDGOALS),all)
@@ -313,13 +318,15 @@ $(call say,LINK,$@)
 $(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 endef
 
+$(BIN)/lab0: $(call py,$(LAB0_SRC))
 $(BIN)/lab1: $(call py,$(LAB1_SRC))
 $(BIN)/lab2: $(call py,$(LAB2_SRC))
 $(BIN)/lab3: $(call py,$(LAB3_SRC))
 $(RUNGS:%=$(BIN)/%): $(BIN)/%: $(EMBED)/ladder/%/main.o $(EMBED)/ladder/%/dispatch.o
 $(foreach rung,06_concurrent_future 13_thread_per_request,$(BIN)/$(rung) $(BIN)/offline_$(rung)): \
     $(EMBED)/ladder/common/concurrent.o
-$(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
+$(LAB0:%=$(BIN)/%) $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) \
+                                                            $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
 
 # http_respond_transfer() is the offline program's own: the linker sends dispatchers there.
@@ -411,11 +418,11 @@ $(BIN)/build.json: $(EMBED)/flags
 
 include $(wildcard course/*.mk)
 
-all: $(LABS) ## all labs (what plain `make` does)
+all: $(LAB0) $(LABS) ## all labs (what plain `make` does)
 
-$(LABS): %: $(BIN)/%
+$(LAB0) $(LABS): %: $(BIN)/%
 	@cmp -s $< $@ || { cp $< $@.tmp && mv -f $@.tmp $@; }
-lab1 lab2 lab3: ## build one lab and leave it as ./lab1, ./lab2, ./lab3
+lab0 lab1 lab2 lab3: ## build one lab and leave it as ./lab0, ./lab1, ./lab2, ./lab3
 
 # What tests start.
 STARTED = $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%) $(DELAYED) $(FAULTY_LABS)
@@ -489,7 +496,7 @@ MEASURING = reproduce interpreters breakdown workloads measure ladder ladder-off
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
-measured: $(LABS) $(BIN)/floor $(BIN)/build.json
+measured: $(LAB0) $(LABS) $(BIN)/floor $(BIN)/build.json
 
 # With PYTHONS, each one's programs by a make of its own; where they are stands in build/pythons/.
 programs: $(LABS:%=$(BIN)/%) $(BIN)/floor $(BIN)/build.json
@@ -505,8 +512,13 @@ measured_in = $(if $(PYTHONS), \
 programs_first = $(if $(PYTHONS),measured-pythons,measured)
 quick = $(if $(call on,$(QUICK)),--rounds 1 --seconds 1)
 
+# In a hand-out: with the labs that it has, and with the student's own figures beside it.
+in_handout = $(if $(wildcard course/instructor.mk),,$(1))
 reproduce: $(programs_first) ## run the experiment: three labs under load, one table (FULL=1: at length)
-	$(Q)$(PYTHON) bench/reproduce.py $(measured_in) $(if $(call on,$(FULL)),--full) $(quick) $(ARGS)
+	$(Q)$(if $(call in_handout,$(LAB0)),,$(PYTHON) bench/reproduce.py $(measured_in) \
+	    $(call in_handout,--labs $(LABS)) $(if $(call on,$(FULL)),--full) $(quick) $(ARGS))
+	$(Q)$(if $(PYTHONS),,$(PYTHON) course/own.py --bin-dir $(BIN) \
+	    $(call in_handout,--beside) $(if $(call on,$(QUICK)),--seconds 1))
 
 interpreters: measured-pythons ## the labs with and without a GIL: PYTHONS, or all three
 	$(Q)$(PYTHON) bench/interpreters.py $(measured_in) $(quick) $(ARGS)
@@ -553,7 +565,7 @@ python: ## build the interpreter that PY names, if it isn't there yet
 
 C_FILES = $(sort $(shell find $(filter-out build/,$(wildcard */)) -name '*.[ch]'))
 SCRIPTS = .ci/run tools/apt.sh tools/config_mk tools/deps.sh tools/fuzz tools/python.sh \
-          tools/run_tests tools/test_tsan tools/test_valgrind
+          tools/run_tests tools/test_tsan tools/test_valgrind $(wildcard course/setup.sh)
 
 format: ## lay out all C files as .clang-format says
 	$(Q)$(CLANG_FORMAT) -i $(C_FILES)
@@ -595,7 +607,7 @@ compile_commands.json: FORCE ## the compile database for editors
 	@{ sed '$$s/,$$//' $@.tmp; echo ']'; } >$@.new && rm $@.tmp && mv $@.new $@
 
 clean: ## remove what was built, keep what was fetched
-	$(Q)rm -rf $(filter-out build/deps,$(wildcard build/*)) $(LABS) compile_commands.json
+	$(Q)rm -rf $(filter-out build/deps,$(wildcard build/*)) $(LAB0) $(LABS) compile_commands.json
 
 distclean: clean ## remove that too
 	$(Q)rm -rf build
@@ -610,7 +622,7 @@ help: ## this list
 
 .PHONY: all test test-tsan run-tsan test-deep run-valgrind soak idle traced fuzz fuzz-ci run-fuzz \
         $(MEASURING) measured measured-pythons programs writeup check-writeup deps python format \
-        format-check lint clean distclean help FORCE $(LABS) unit_trace unit_http unit_faults \
+        format-check lint clean distclean help FORCE $(LAB0) $(LABS) unit_trace unit_http unit_faults \
         unit_bridge unit_lab integration conformance conformance-table
 .DELETE_ON_ERROR:
 .SUFFIXES:

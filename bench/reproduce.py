@@ -17,13 +17,13 @@ FULL = {"rounds": results.RECORD_ROUNDS, "seconds": 4}
 QUICK_LIMIT_SECONDS = 170  # disturbed blocks are measured again only as long as this is kept
 
 
-def configurations(pythons=("",)):
+def configurations(pythons=("",), labs=tuple(reports.LABS)):
     """Each lab's interpreters next to each other, as they are compared."""
     return [
         Configuration(lab, placement, pipelined, python)
         for placement in ("pinned", "unpinned")
         for pipelined in (False, True)
-        for lab in reports.LABS
+        for lab in labs
         for python in pythons
     ]
 
@@ -37,6 +37,8 @@ def options():
     )
     parser.add_argument("--full", action="store_true",
                         help="for the record: at least ten blocks of each, some ten minutes")
+    parser.add_argument("--labs", nargs="+", choices=list(reports.LABS), default=list(reports.LABS),
+                        metavar="LAB", help="only these: a hand-out hasn't got them all")
     parsed = parser.parse_args()
     chosen = FULL if parsed.full else QUICK
     parsed.rounds = parsed.rounds or chosen["rounds"]
@@ -73,14 +75,14 @@ def main():
         environment = results.environment_of(found)
     else:
         kind, show_run, found = "reproduce", show, ()
-        session.check_programs(parsed.bin_dir)
+        session.check_programs(parsed.bin_dir, [*parsed.labs, "floor"])
         specs, environment = catalogue.labs(parsed.bin_dir), results.environment(parsed.bin_dir)
     limit = None if parsed.full else QUICK_LIMIT_SECONDS * max(1, len(found))
-    planned = configurations([python.name for python in found] or [""])
-    run = session.new_run(kind, specs, planned, parsed, time_limit=limit)
+    planned = configurations([python.name for python in found] or [""], parsed.labs)
+    run = session.new_run(kind, specs, planned, parsed, [*parsed.labs, "floor"], time_limit=limit)
     todo = run.todo()
     end = time.localtime(time.time() + run.planned_seconds(todo))
-    session.note(f"{len(todo)} blocks of {parsed.seconds} s on lab1, lab2 (8 workers) and lab3, "
+    session.note(f"{len(todo)} blocks of {parsed.seconds} s on {', '.join(parsed.labs)} (lab2: 8 workers), "
                  f"until about {time.strftime('%H:%M', end)}")
     store_as = results.name_for(kind, parsed.rounds, parsed.seconds)
     return session.conduct(run, kind, store_as, environment, show_run)[1]

@@ -4,7 +4,13 @@
 What stands between `<!-- table:NAME -->` and `<!-- /table -->` is replaced, and so is a figure in
 prose between `<!-- cell:NAME | ROW | COLUMN -->` and `<!-- /cell -->`, by that cell of that table.
 So no figure in a document is typed by hand. ROW is a row's first cell, or "FIRST > SECOND" where
-several share it. `make writeup` writes, `make check-writeup` only compares.
+several share it.
+
+`<!-- code:PATH NAME -->` and `<!-- /code -->` hold a link to the lines of the function or struct
+NAME in that file, wherever it stands by now; and a file that says `In the write-up: WRITEUP.md,
+"HEADING".` points back to a heading that has to be there.
+
+`make writeup` writes, `make check-writeup` only compares.
 
 exit status:
   0  done, or nothing differs
@@ -13,12 +19,13 @@ exit status:
 """
 
 import argparse
+import glob
 import os
 import re
 import sys
 import tempfile
 
-from driver import cells, comparison, ladder_report, promises, reports, results, tables
+from driver import cells, comparison, ladder_report, promises, regions, reports, results, tables
 from driver import taken_apart, work
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
@@ -27,6 +34,8 @@ MARKED = re.compile(r"(<!-- table:([\w-]+) -->\n)(.*?)(<!-- /table -->)", re.DOT
 CELL = re.compile(
     r"(<!-- cell:([\w-]+) \| ([^|\n]*?) \| ([^|\n]*?) -->)([^\n]*?)(<!-- /cell -->)"
 )
+CODE = re.compile(r"(<!-- code:(\S+) (\w+) -->)([^\n]*?)(<!-- /code -->)")
+POINTER = re.compile(r'In the write-up: WRITEUP\.md, "([^"\n]+)"')
 COMMANDS = {
     "reproduce": "make reproduce FULL=1",
     "measure": "make measure",
@@ -174,13 +183,40 @@ def cell(name, row, column, folder):
         raise DocumentError(f"table {name!r}: {error}") from None
 
 
+def code(path, name):
+    """The link to a region of the code."""
+    try:
+        return regions.link(ROOT, path, name)
+    except regions.RegionError as error:
+        raise DocumentError(str(error)) from None
+
+
+def check_pointers(text, root=ROOT):
+    """Every lab's and rung's dispatch.c, and whoever else points to the write-up, names a heading of
+    it."""
+    headings = set(re.findall(r"^#+ (.+)$", text, re.MULTILINE))
+    for path in sorted(glob.glob(f"{root}/lab[1-9]_*/*.c") + glob.glob(f"{root}/common/*/*.[ch]")):
+        with open(path, encoding="utf-8") as file:
+            pointers = POINTER.findall(file.read())
+        name = os.path.relpath(path, root)
+        if not pointers and name.endswith("dispatch.c"):
+            raise DocumentError(f"{name} doesn't say which section of the write-up is about it")
+        for heading in pointers:
+            if heading not in headings:
+                raise DocumentError(f"{name} points to {heading!r}, which is no heading here")
+
+
 def updated(text, folder):
-    """A document with its tables, and what its prose says of them, made anew."""
+    """A document with its tables, what its prose says of them, and its links into the code made
+    anew."""
     if len(re.findall(r"<!-- table:", text)) != len(MARKED.findall(text)):
         raise DocumentError("a `<!-- table:NAME -->` line has no `<!-- /table -->` after it")
     if len(re.findall(r"<!-- cell:", text)) != len(CELL.findall(text)):
         raise DocumentError("a `<!-- cell:... -->` has no `<!-- /cell -->` on its line")
+    if len(re.findall(r"<!-- code:", text)) != len(CODE.findall(text)):
+        raise DocumentError("a `<!-- code:PATH NAME -->` has no `<!-- /code -->` on its line")
     text = MARKED.sub(lambda m: m[1] + generated(m[2], folder) + m[4], text)
+    text = CODE.sub(lambda m: m[1] + code(m[2], m[3]) + m[5], text)
     return CELL.sub(lambda m: m[1] + cell(m[2], m[3], m[4], folder) + m[6], text)
 
 
@@ -200,13 +236,16 @@ def handle(path, folder, check):
         with open(path, encoding="utf-8") as file:
             text = file.read()
         new = updated(text, folder)
+        if name == "WRITEUP.md":
+            check_pointers(text)
         if new == text:
             return True
         if not check:
             write(path, new)
             print(f"{name} is updated")
             return True
-        print(f"{name} differs from the stored results: `make writeup`", file=sys.stderr)
+        print(f"{name} differs from the stored results or from the code: `make writeup`",
+              file=sys.stderr)
     except (OSError, DocumentError) as error:
         print(f"{name}: {error}", file=sys.stderr)
     return False

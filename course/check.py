@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from kit import running, sandbox
+from kit import labs, running, sandbox
 
 
 def wanted(lab_checks, arguments):
@@ -28,7 +28,7 @@ def wanted(lab_checks, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lab", choices=["1", "2", "3"], help="LAB=1, 2 or 3")
+    parser.add_argument("lab", choices=labs.NUMBERS, help=f"LAB={' or '.join(labs.NUMBERS)}")
     parser.add_argument("--bin-dir", required=True)
     parser.add_argument("--step", type=int)
     parser.add_argument("--test")
@@ -42,7 +42,7 @@ def main():
         wanted(lab_checks, arguments),
         os.path.dirname(running.COURSE),
         arguments.bin_dir,
-        sandbox.AT_HOME,
+        sandbox.at_home(arguments.bin_dir),
         show=lambda outcome: print(running.describe(outcome), flush=True),
     )
     passed = sum(outcome.status == "passed" for outcome in outcomes)

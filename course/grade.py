@@ -11,7 +11,7 @@ from kit import grading, labs, running, sandbox
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lab", choices=["1", "2", "3"], help="LAB=1, 2 or 3")
+    parser.add_argument("lab", choices=labs.NUMBERS, help=f"LAB={' or '.join(labs.NUMBERS)}")
     parser.add_argument("--from", dest="student", default=labs.ROOT)
     parser.add_argument("--verbose", action="store_true", help="say what failed")
     arguments = parser.parse_args()

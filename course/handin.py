@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
-"""`make handin LAB=N`: pack exactly the files that are yours into build/handin/labN.tar.gz.
+"""`make handin LAB=N`: pack exactly the files that are yours into build/handin/labN.zip, and beside
+them your predictions and notes.txt.
 
 Asks how many hours it took and what was unclear (HOURS=8 UNCLEAR='...' answers in advance). In a
-git repository it refuses while one of these files isn't committed."""
+git repository it refuses while anything isn't committed: what is handed in is what was tested."""
 
 import argparse
-import io
 import os
 import subprocess
 import sys
-import tarfile
+import zipfile
 
-from kit import labs
+from kit import labs, predictions
 
 
-def uncommitted(paths):
-    """Those of the paths that git would commit; None outside a repository."""
-    command = ["git", "-C", labs.ROOT, "status", "--porcelain", "--", *paths]
+def uncommitted():
+    """What git would commit; None outside a repository."""
+    command = ["git", "-C", labs.ROOT, "status", "--porcelain"]
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except FileNotFoundError:
@@ -32,36 +32,41 @@ def ask(question, answer):
     return (answer or "").strip()
 
 
-def add(tar, name, data):
-    info = tarfile.TarInfo(name)
-    info.size, info.mode = len(data), 0o644
-    tar.addfile(info, io.BytesIO(data))
+def add(archive, name, data):
+    info = zipfile.ZipInfo(name)  # without a time: the same files make the same bytes
+    info.external_attr, info.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
+    archive.writestr(info, data)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lab", choices=["1", "2", "3"], help="LAB=1, 2 or 3")
+    parser.add_argument("lab", choices=labs.NUMBERS, help=f"LAB={' or '.join(labs.NUMBERS)}")
     parser.add_argument("--hours")
     parser.add_argument("--unclear")
     arguments = parser.parse_args()
     lab = int(arguments.lab)
     paths = labs.ALLOWED[lab]
-    dirty = uncommitted(paths)
+    dirty = uncommitted()
     if dirty:
-        sys.exit(f"handin: commit first: {', '.join(dirty)}")
+        sys.exit(f"handin: commit first (or remove): {', '.join(dirty)}")
     missing = [path for path in paths if not os.path.isfile(os.path.join(labs.ROOT, path))]
     if missing:
         sys.exit(f"handin: not there: {', '.join(missing)}")
     hours = ask("How many hours did it take?", arguments.hours)
     unclear = ask("What was unclear?", arguments.unclear)
-    file = os.path.join(labs.ROOT, f"build/handin/lab{lab}.tar.gz")
+    file = os.path.join(labs.ROOT, f"build/handin/lab{lab}.zip")
     os.makedirs(os.path.dirname(file), exist_ok=True)
-    with tarfile.open(file, "w:gz") as tar:
+    predicted = os.path.relpath(predictions.path_of(lab), labs.ROOT)
+    if os.path.isfile(predictions.path_of(lab)):
+        paths = [*paths, predicted]
+    else:
+        print(f"(no predictions: `make predict LAB={lab}` asks for them)")
+    with zipfile.ZipFile(file, "w") as archive:
         for path in paths:
             with open(os.path.join(labs.ROOT, path), "rb") as opened:
-                add(tar, path, opened.read())
-        add(tar, "notes.txt", f"hours: {hours}\nunclear: {unclear}\n".encode())
-    print(f"{file}: {', '.join(paths)}")
+                add(archive, path, opened.read())
+        add(archive, "notes.txt", f"hours: {hours}\nunclear: {unclear}\n")
+    print(f"{file}: {', '.join(paths)}, notes.txt")
     if dirty is None:
         print("(this is no git repository, so nobody has checked that it is what you committed)")
 

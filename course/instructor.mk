@@ -4,7 +4,7 @@ handout: ## LAB=1: build/handout/lab1, the starter tree of a lab, and its tarbal
 	@$(PYTHON) course/handout.py $(or $(LAB),'')
 
 # Minutes, since it builds each lab a dozen times over; LAB=1 for one of them.
-COURSE_LABS = $(or $(LAB),1 2 3)
+COURSE_LABS = $(or $(LAB),0 1 2 3)
 check-course: ## test the tests: the red gate, then every mutant (LAB=1 for one lab)
 	@for lab in $(COURSE_LABS); do $(PYTHON) course/redgate.py $$lab || exit 1; done
 	@$(PYTHON) course/mutants.py $(COURSE_LABS)
@@ -12,4 +12,10 @@ check-course: ## test the tests: the red gate, then every mutant (LAB=1 for one 
 check-grader: ## the grader against code that is broken, wild or dishonest
 	@$(PYTHON) course/abuse.py
 
-.PHONY: handout check-course check-grader
+autograder: ## LAB=1: build/autograder/lab1.zip, to be uploaded to Gradescope
+	@$(PYTHON) course/autograder.py $(or $(LAB),'')
+
+check-autograder: ## LAB=1: hand-out and autograder in a bare Debian 12 (root, minutes)
+	@$(PYTHON) course/bare.py $(or $(LAB),'')
+
+.PHONY: autograder check-autograder handout check-course check-grader

@@ -12,6 +12,8 @@
  *
  * A request and its reference belong to one side at a time: to the HTTP thread until ①, to the
  * loop thread until ④. req->lab_data is the loop thread's: the task, while there is one.
+ *
+ * In the write-up: WRITEUP.md, "1. The three servers".
  */
 #include <stdlib.h>
 

@@ -17,6 +17,8 @@
  * A request and its reference belong to one side at a time: to the HTTP thread until ①, to the main
  * loop's thread until ⑥; the workers see only the coroutine. req->lab_data is the main loop
  * thread's: the wrapped future, while there is one.
+ *
+ * In the write-up: WRITEUP.md, "1. The three servers".
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,6 +7,8 @@
  * and detach. That is why it is fast, and why a handler that waits makes every client wait.
  *
  * Everything here runs on the HTTP thread.
+ *
+ * In the write-up: WRITEUP.md, "1. The three servers".
  */
 #include <stdlib.h>
 

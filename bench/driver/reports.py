@@ -26,6 +26,12 @@ def figures_of(data):
     return Figures(data["blocks"], keys)
 
 
+def labs_of(data):
+    """Those of the labs that the run has: a hand-out's has those up to its own."""
+    there = {configuration["server"] for configuration in data["configurations"]}
+    return {lab: name for lab, name in LABS.items() if lab in there}
+
+
 def _key(server, placement="pinned", pipelined=False):
     return Configuration(server, placement, pipelined).key
 
@@ -46,7 +52,7 @@ def headline(data):
     headers = ["", "req/s", "p50 ms", "p99 ms", "CPU µs", "switches", "λ×W", "ratio to lab1",
                "report", "ratio"]
     rows = []
-    for lab, name in LABS.items():
+    for lab, name in labs_of(data).items():
         key = _key(lab)
         flag = "" if figures.little_holds(key) else " !"
         rows.append([
@@ -75,7 +81,7 @@ def headline_compact(data):
             _ratio_to_lab1(figures, lab),
             *REPORT[lab],
         ]
-        for lab, name in LABS.items()
+        for lab, name in labs_of(data).items()
     ]
     return headers, rows
 
@@ -86,7 +92,7 @@ def other_loads(data):
     headers = ["placement, load", "lab", "requests/s", "CPU µs", "switches", "ratio to lab1"]
     rows = []
     for load in (("unpinned", False), ("pinned", True), ("unpinned", True)):
-        for lab in LABS:
+        for lab in labs_of(data):
             key = _key(lab, *load)
             rows.append([
                 key.partition(", ")[2] if lab == "lab1" else "",
@@ -170,7 +176,7 @@ HEADLINE_LEGEND = (
 def little_note(data):
     """Little's law, and what it means where it doesn't hold."""
     figures = figures_of(data)
-    if all(figures.little_holds(_key(lab)) for lab in LABS):
+    if all(figures.little_holds(_key(lab)) for lab in labs_of(data)):
         return f"λ×W is within 5 % of the {data['connections']} connections everywhere."
     return (
         f"! λ×W is more than 5 % off the {data['connections']} connections: the rest of each "

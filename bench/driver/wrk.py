@@ -84,9 +84,9 @@ def _children_cpu():
     return used.ru_utime + used.ru_stime
 
 
-def run(url, seconds, pipelined=False, cpus=None):
+def run(url, seconds, pipelined=False, cpus=None, connections=CONNECTIONS):
     """Load `url` from one wrk thread. Returns (Report, wrk's own CPU seconds)."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     if pipelined:
         command += ["-s", PIPELINE_SCRIPT]
     pin = (lambda: os.sched_setaffinity(0, cpus)) if cpus else None

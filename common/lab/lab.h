@@ -26,6 +26,9 @@ typedef struct {
     bridge_kind_t handlers;    /* what it can call */
     const char   *default_app; /* "async_app:app" */
     unsigned      options;     /* LAB_HAS_... */
+
+    /* Adds routes in C of the lab's own; NULL: it has none. returns 0 or a UV_ error */
+    int (*add_routes)(http_router_t *router);
 } lab_info_t;
 
 /* What a lab gets to work with; everything is borrowed and outlives it. */
@@ -35,6 +38,7 @@ typedef struct {
     bridge_app_t    *app;
     bridge_thread_t *http_thread; /* the HTTP thread's Python state */
     completions_t   *completions;
+    trace_t         *trace;        /* for threads of the lab's own; NULL: tracing is off */
     unsigned         workers;      /* --workers */
     unsigned         worker_queue; /* --worker-queue */
     bool             debug;        /* --debug */

@@ -199,6 +199,8 @@ static int add_routes(program_t *program)
     if (program->router == NULL)
         return UV_ENOMEM;
     err = native_add_routes(program->router, &program->loop);
+    if (err == 0 && program->info->add_routes != NULL)
+        err = program->info->add_routes(program->router);
     if (err == 0 && program->options.metrics)
         err = metrics_open(&program->metrics, program->router, worker_count(program));
     return err;
@@ -268,6 +270,7 @@ static int open_lab(program_t *program)
         .app = program->app,
         .http_thread = &program->python,
         .completions = &program->completions,
+        .trace = program->tracing.trace,
         .workers = program->options.workers,
         .debug = program->options.debug,
         .worker_queue = program->options.worker_queue,

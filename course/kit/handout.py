@@ -1,8 +1,8 @@
 """Builds hand-outs: the tree that a student starts from, made from the solutions by their markers.
 
-A hand-out of lab N holds what MANIFEST lists, the labs before N solved, lab N with its gaps, and no
-later lab. Nothing that isn't listed gets into it, so a new file is private until somebody says
-otherwise.
+A hand-out of lab N holds what MANIFEST lists, the labs from 1 to N - 1 solved, lab N with its gaps,
+and no later lab; lab 0 is alone in its own. Nothing that isn't listed gets into it, so a new file is
+private until somebody says otherwise.
 """
 
 import gzip
@@ -11,8 +11,8 @@ import os
 import stat
 import tarfile
 
-from . import markers
-from .labs import FOLDERS, ROOT
+from . import markers, writeup
+from .labs import FOLDERS, MADE, ROOT
 
 # What is in every hand-out: files, and folders with all that is in them. {N} is the lab.
 MANIFEST = [
@@ -21,13 +21,21 @@ MANIFEST = [
     ".gitignore",
     "LICENSE",
     "Makefile",
+    "SECURITY.md",
+    "bench/floor.c",
+    "bench/pipeline.lua",
+    "bench/reproduce.py",
+    "bench/results/.gitignore",
+    "bench/results/reference.json",
     "common",
     "course/check.py",
     "course/course.mk",
     "course/doctor.py",
     "course/grade.py",
     "course/handin.py",
+    "course/own.py",
     "course/predict.py",
+    "course/setup.sh",
     "course/weights.json",
     "handlers",
     "tests/apps/harness.py",
@@ -37,7 +45,23 @@ MANIFEST = [
     "tests/apps/raises.py",
     "tools",
 ]
-KIT = ["__init__", "checks", "client", "grading", "labs", "running", "sandbox", "seams", "server"]
+KIT = [
+    *("__init__", "answers", "checks", "client", "grading", "labs", "predictions", "running"),
+    *("sandbox", "seams", "server", "traces"),
+]
+
+# What bench/reproduce.py and course/own.py import. The ladder's modules stay out, like the ladder.
+DRIVER = [
+    *("__init__", "blocks", "catalogue", "comparison", "figures", "memory", "procfs", "progress"),
+    *("promises", "pythons", "reports", "results", "servers", "session", "stats", "tables", "wrk"),
+]
+
+# Written for the hand-out: file there, template in course/handout/.
+TEMPLATES = {
+    "README.md": "README.md",
+    ".devcontainer/devcontainer.json": "devcontainer.json",
+    ".github/workflows/classroom.yml": "classroom.yml",
+}
 
 # What the seam tests of all labs share, and those of the queue.
 SEAM = ["completions.c", "python.c", "python.h", "seam.c", "seam.h"]
@@ -63,11 +87,13 @@ def _files_below(root, path):
 def contents(root, lab):
     """Paths of what the hand-out of `lab` takes from the repository."""
     wanted = list(MANIFEST)
-    wanted += [FOLDERS[number] for number in sorted(FOLDERS) if number <= lab]
+    numbers = range(1, lab + 1) if lab > 0 else [0]
+    wanted += [FOLDERS[number] for number in numbers]
     wanted += [f"course/kit/{name}.py" for name in KIT]
-    wanted += [f"course/checks/lab{number}.py" for number in range(1, lab + 1)]
+    wanted += [f"bench/driver/{name}.py" for name in DRIVER]
+    wanted += [f"course/checks/lab{number}.py" for number in numbers]
     wanted += [f"course/seam/{name}" for name in SEAM]
-    wanted += [f"course/seam/lab{number}.c" for number in range(1, lab + 1)]
+    wanted += [f"course/seam/lab{number}.c" for number in numbers if number > 0]
     found = []
     for path in wanted:
         found += _files_below(root, path)
@@ -87,10 +113,14 @@ def _weights(text, lab):
 
 
 def _content(root, path, lab, filled):
+    made_by, before = MADE.get(lab, {}).get(path, (None, b""))
+    if made_by is not None and made_by not in filled:
+        return before
     with open(os.path.join(root, path), "rb") as file:
         data = file.read()
-    if path.endswith((".c", ".h")) and not path.startswith(("course/", "tests/")):
-        return markers.render(path, data.decode(), lab, filled).encode()
+    if markers.may_hold_gaps(path):
+        text = writeup.without_pointer(data.decode())
+        return markers.render(path, text, lab, filled).encode()
     if path == "course/weights.json":
         return _weights(data.decode(), lab).encode()
     return data
@@ -118,7 +148,8 @@ def write_tree(target, lab, filled=(), root=ROOT, extra=()):
     for path in [*contents(root, lab), *extra]:
         mode = stat.S_IMODE(os.stat(os.path.join(root, path)).st_mode)
         wanted[path] = (_content(root, path, lab, filled), mode)
-    wanted["README.md"] = (_readme(root, lab), 0o644)
+    for path, template in TEMPLATES.items():
+        wanted[path] = (_from_template(root, template, lab), 0o644)
     for path in _files_below(target, ".") if os.path.isdir(target) else []:
         path = os.path.normpath(path)
         if not path.startswith("build/") and path not in wanted:
@@ -128,8 +159,8 @@ def write_tree(target, lab, filled=(), root=ROOT, extra=()):
     return sorted(wanted)
 
 
-def _readme(root, lab):
-    with open(os.path.join(root, "course/handout/README.md"), encoding="utf-8") as file:
+def _from_template(root, template, lab):
+    with open(os.path.join(root, "course/handout", template), encoding="utf-8") as file:
         text = file.read()
     return text.replace("{N}", str(lab)).replace("{FOLDER}", FOLDERS[lab]).encode()
 

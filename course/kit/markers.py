@@ -1,4 +1,4 @@
-"""Markers in the C sources: which statements a student writes, and what stands there until then.
+"""Markers in the sources: which statements a student writes, and what stands there until then.
 
     /* LAB 1, STEP 2 { hand the callable to the loop */
     ... the solution: whole statements ...
@@ -11,6 +11,14 @@ The words behind the opening brace are the gap's title, which the hand-out shows
 "until then:" are the stub; `/* } LAB 1, STEP 2 */` closes a gap whose stub is empty. A comment in a
 stub is written with `//` and shown as `/* ... */`.
 
+Where a line's comment begins with `#` (Python, plain text) the same looks like this; the stub ends
+with the first line that is no comment:
+
+    # LAB 0, STEP 2 { greet by the name in the path
+    ... the solution ...
+    # } LAB 0, STEP 2; until then:
+    #     return Response("yours to write", status=501)
+
 A gap holds no other gap. Whatever looks like a marker and isn't one is an error.
 """
 
@@ -18,11 +26,48 @@ import os
 import re
 from dataclasses import dataclass
 
-_OPEN = re.compile(r"^(\s*)/\* LAB (\d+), STEP (\d+) \{ (\S(?:.*\S)?) \*/$")
-_CLOSE = re.compile(r"^(\s*)/\* \} LAB (\d+), STEP (\d+)(; until then:| \*/)$")
-_SUSPECT = re.compile(r"/\*.*\bSTEP \d+\b.*[{}]|/\*\s*[{}]?\s*LAB \d+, STEP|^\s*/\* \} ")
-_STUB = re.compile(r"^\s*\*( (.*))?$")
-_END = re.compile(r"^\s*\*/$")
+
+
+@dataclass(frozen=True)
+class Syntax:
+    """How comments are written, and so markers."""
+
+    open: re.Pattern
+    close: re.Pattern  # group 4: "; until then:" if there is a stub
+    suspect: re.Pattern
+    stub: re.Pattern  # group 2: the line
+    end: re.Pattern  # of the stub
+    end_belongs: bool  # to the stub; else it is the next line of the file
+    shown: str  # what the hand-out says above the stub
+
+
+C = Syntax(
+    open=re.compile(r"^(\s*)/\* LAB (\d+), STEP (\d+) \{ (\S(?:.*\S)?) \*/$"),
+    close=re.compile(r"^(\s*)/\* \} LAB (\d+), STEP (\d+)(; until then:| \*/)$"),
+    suspect=re.compile(r"/\*.*\bSTEP \d+\b.*[{}]|/\*\s*[{}]?\s*LAB \d+, STEP|^\s*/\* \} "),
+    stub=re.compile(r"^\s*\*( (.*))?$"),
+    end=re.compile(r"^\s*\*/$"),
+    end_belongs=True,
+    shown="/* {} */",
+)
+HASH = Syntax(
+    open=re.compile(r"^(\s*)# LAB (\d+), STEP (\d+) \{ (\S(?:.*\S)?)$"),
+    close=re.compile(r"^(\s*)# \} LAB (\d+), STEP (\d+)(; until then:|)$"),
+    suspect=re.compile(r"#.*\bSTEP \d+\b.*[{}]|#\s*[{}]?\s*LAB \d+, STEP|^\s*# \} "),
+    stub=re.compile(r"^\s*#( (.*))?$"),
+    end=re.compile(r"^(?!\s*#)"),
+    end_belongs=False,
+    shown="# {}",
+)
+_SYNTAX = {".c": C, ".h": C, ".py": HASH, ".txt": HASH}
+
+
+def may_hold_gaps(path):
+    """C files, but for the course's and the tests' own; of a lab's folder also Python and text."""
+    kind = os.path.splitext(path)[1]
+    if path.startswith(("build/", "course/", "tests/")):
+        return False
+    return _SYNTAX.get(kind) is C or (kind in _SYNTAX and re.match(r"lab\d", path) is not None)
 
 
 class MarkerError(Exception):
@@ -45,8 +90,8 @@ def _error(file, line, what):
     return MarkerError(f"{file}:{line}: {what}")
 
 
-def _stub_line(text, indent):
-    if "//" in text:
+def _stub_line(text, indent, syntax):
+    if syntax is C and "//" in text:
         code, comment = text.split("//", 1)
         text = f"{code}/* {comment.strip()} */"
     return (indent + text).rstrip()
@@ -57,6 +102,7 @@ class _Reader:
 
     def __init__(self, file, text):
         self.file = file
+        self.syntax = _SYNTAX.get(os.path.splitext(file)[1], C)
         self.lines = text.split("\n")
         self.at = 0
         self.parts = []
@@ -72,12 +118,12 @@ class _Reader:
     def read(self):
         while self.at < len(self.lines):
             line = self.next()
-            opening = _OPEN.match(line)
+            opening = self.syntax.open.match(line)
             if opening:
                 self.parts.append(self.read_gap(opening))
-            elif _CLOSE.match(line):
+            elif self.syntax.close.match(line):
                 self.fail("this closes a gap that isn't open")
-            elif _SUSPECT.search(line):
+            elif self.syntax.suspect.search(line):
                 self.fail(f"not a marker, but looks like one: {line.strip()}")
             else:
                 self.parts.append(line)
@@ -88,10 +134,10 @@ class _Reader:
         opened, solution = self.at, []
         while self.at < len(self.lines):
             line = self.next()
-            closing = _CLOSE.match(line)
-            if _OPEN.match(line):
+            closing = self.syntax.close.match(line)
+            if self.syntax.open.match(line):
                 self.fail(f"a gap inside the gap that line {opened} opens")
-            if closing is None and _SUSPECT.search(line):
+            if closing is None and self.syntax.suspect.search(line):
                 self.fail(f"not a marker, but looks like one: {line.strip()}")
             if closing is None:
                 solution.append(line)
@@ -103,7 +149,8 @@ class _Reader:
                 )
             if not any(text.strip() for text in solution):
                 self.fail("nothing stands in this gap")
-            stub = () if closing.group(4) == " */" else self.read_stub(closing.group(1))
+            has_stub = closing.group(4) == "; until then:"
+            stub = self.read_stub(closing.group(1)) if has_stub else ()
             return Gap(
                 self.file, opened, int(lab), int(step), title, indent, tuple(solution), stub
             )
@@ -113,12 +160,13 @@ class _Reader:
         opened, stub = self.at, []
         while self.at < len(self.lines):
             line = self.next()
-            if _END.match(line):
+            if self.syntax.end.match(line):
                 if not stub:
                     self.fail("'until then:' and no line of a stub", opened)
+                self.at -= not self.syntax.end_belongs
                 drop = min(len(text) - len(text.lstrip()) for text in stub if text.strip())
-                return tuple(_stub_line(text[drop:], indent) for text in stub)
-            text = _STUB.match(line)
+                return tuple(_stub_line(text[drop:], indent, self.syntax) for text in stub)
+            text = self.syntax.stub.match(line)
             if text is None:
                 self.fail("a stub's line begins with ' * '")
             stub.append(text.group(2) or "")
@@ -136,31 +184,30 @@ def gaps(file, text):
 
 def render(file, text, lab, filled=()):
     """
-    The file as the hand-out of `lab` shows it: that lab's gaps hold their stubs, but for the steps in
-    `filled`; all others their solutions; no marker is left.
+    The file as the hand-out of `lab` shows it. That lab's gaps hold their stubs, but for the steps in
+    `filled`; so do those of later labs, which aren't to be seen yet. Those of earlier labs hold their
+    solutions. No marker is left.
     """
-    lines = []
+    lines, shown = [], _SYNTAX.get(os.path.splitext(file)[1], C).shown
     for part in parse(file, text):
         if isinstance(part, str):
             lines.append(part)
-        elif part.lab != lab or part.step in filled:
+        elif part.lab < lab or (part.lab == lab and part.step in filled):
             lines.extend(part.solution)
         else:
-            lines.append(f"{part.indent}/* STEP {part.step}, yours: {part.title} */")
+            whose = f"STEP {part.step}, yours" if part.lab == lab else f"lab {part.lab}'s"
+            lines.append(part.indent + shown.format(f"{whose}: {part.title}"))
             lines.extend(part.stub)
     return "\n".join(lines)
 
 
 def sources(root):
-    """Paths, relative to `root`, of all C files that may hold markers."""
+    """Paths, relative to `root`, of all files that may hold markers."""
     found = []
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(f for f in folders if f not in ("build", "tests", "course", ".git"))
-        found += [
-            os.path.relpath(os.path.join(folder, name), root)
-            for name in sorted(names)
-            if name.endswith((".c", ".h"))
-        ]
+        paths = [os.path.relpath(os.path.join(folder, name), root) for name in sorted(names)]
+        found += [path for path in paths if may_hold_gaps(path)]
     return found
 
 

@@ -31,11 +31,14 @@ class Context:
             raise Failed(f"{name} is built", "it isn't: its code doesn't compile or link, see above")
         return path
 
-    def start(self, *arguments, app="park"):
-        """The lab, serving tests/apps/`app`.py (None: the bundled app); returns once it listens."""
-        kind = "sync_app" if self.lab == 3 else "async_app"
-        options = [f"--app={app}:{kind}"] if app else []
-        server = Server(self, self.program(f"lab{self.lab}"), [*options, *arguments])
+    def start(self, *arguments, app="park", folder="tests/apps"):
+        """
+        The lab, serving `app` of that folder (None: the bundled app); "module" is one of its two
+        apps, "module:app" that object. Returns once it listens.
+        """
+        kind = "sync_app" if self.lab in (0, 3) else "async_app"
+        options = [f"--app={app if ':' in app else f'{app}:{kind}'}"] if app else []
+        server = Server(self, self.program(f"lab{self.lab}"), [*options, *arguments], folder)
         self._open.append(server)
         return server
 

@@ -21,7 +21,7 @@ _OUTPUT_LIMIT = 1 << 20
 
 
 class Server:
-    def __init__(self, t, program, arguments):
+    def __init__(self, t, program, arguments, folder="tests/apps"):
         self.t, self.name = t, os.path.basename(program)
         self.out, self.events, self.port, self.status = b"", b"", None, None
         self.err = tempfile.TemporaryFile()
@@ -34,7 +34,7 @@ class Server:
         self.process = sandbox.spawn(
             [program, "--port=0", *arguments],
             t.limits,
-            cwd=os.path.join(t.tree, "tests/apps"),
+            cwd=os.path.join(t.tree, folder),
             stdout=out_theirs,
             stderr=self.err,
             pass_fds=theirs,
@@ -138,6 +138,11 @@ class Server:
                 return False, 0
             switches += sum(map(int, re.findall(r"ctxt_switches:\s+(\d+)", text)))
         return True, switches
+
+    def thread_name(self, thread):
+        """What the system calls the thread with that id. Linux only."""
+        with open(f"/proc/{self.process.pid}/task/{thread}/comm", encoding="utf-8") as file:
+            return file.read().strip()
 
     def thread_names(self):
         """As the system knows them. Linux only."""

@@ -33,6 +33,19 @@ void g(void)
 }
 """
 
+GOOD_HASH = """\
+def f(x):
+    # LAB 0, STEP 2 { add one
+    y = x + 1
+    return y
+    # } LAB 0, STEP 2; until then:
+    #     if x:
+    #         return 2  # not //
+
+
+f(1)
+"""
+
 # (what is wrong, text, line that the error names, words in it)
 BAD = [
     ("never closed", "a;\n/* LAB 1, STEP 1 { t */\nb;\n", 2, "never closed"),
@@ -90,19 +103,34 @@ class Markers(unittest.TestCase):
 
             void g(void)
             {
-                h();
+                /* lab 2's: nothing */
             }
             """
         )
         self.assertEqual(markers.render("f.c", GOOD, lab=1), expected)
 
-    def test_filled_steps_and_other_labs_hold_solutions(self):
-        for lab, filled in ((1, {2}), (3, ())):
+    def test_filled_steps_and_earlier_labs_hold_solutions(self):
+        for lab, filled in ((2, {1}), (3, ())):
             shown = markers.render("f.c", GOOD, lab, filled)
             self.assertIn("    return y;\n", shown)
             self.assertIn("    h();\n", shown)
             self.assertNotIn("STEP", shown)
             self.assertNotIn("return 0;", shown)
+        self.assertIn("    return y;\n", markers.render("f.c", GOOD, 1, {2}))
+
+    def test_where_comments_begin_with_a_hash_markers_do_too(self):
+        self.assertEqual(
+            markers.render("lab0/f.py", GOOD_HASH, lab=0),
+            "def f(x):\n    # STEP 2, yours: add one\n    if x:\n        return 2  # not //\n\n\nf(1)\n",
+        )
+        self.assertEqual(
+            markers.render("lab0/f.py", GOOD_HASH, 0, {2}),
+            "def f(x):\n    y = x + 1\n    return y\n\n\nf(1)\n",
+        )
+        with self.assertRaisesRegex(markers.MarkerError, "never closed"):
+            markers.parse("lab0/f.py", "# LAB 0, STEP 1 { t\nb\n")
+        with self.assertRaisesRegex(markers.MarkerError, "looks like one"):
+            markers.parse("lab0/f.py", "# Lab 0, STEP 1 { t\nb\n")
 
     def test_a_gap_knows_where_it_is(self):
         first, second = markers.gaps("f.c", GOOD)

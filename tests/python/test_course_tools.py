@@ -1,0 +1,112 @@
+"""The course's small tools: answers, traces, predictions, the autograder's bundle."""
+
+import os
+import sys
+import unittest
+import zipfile
+
+from support import WithFolder
+
+COURSE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "course")
+sys.path.insert(0, COURSE)
+
+from kit import answers, bundle, labs, predictions, traces  # noqa: E402
+from kit.checks import Failed  # noqa: E402
+
+
+class Case:
+    """What a check gets, as far as these need it."""
+
+    def __init__(self, tree):
+        self.tree, self.steps = tree, []
+
+    def step(self, text):
+        self.steps.append(text)
+
+
+class Answers(WithFolder):
+    def read(self, text):
+        with open(os.path.join(self.folder, "a.txt"), "w", encoding="utf-8") as file:
+            file.write(text)
+        return answers.read(Case(self.folder), "a.txt")
+
+    def test_values_stand_between_commas_and_comments_are_nothing(self):
+        found = self.read("# one: 1\nhops: a, b ,c  # not d\nempty:\nplain text\n")
+        self.assertEqual(found, {"hops": ["a", "b", "c"], "empty": []})
+
+    def test_what_is_missing_or_no_number_is_said_with_its_name(self):
+        found = self.read("empty:\nrate: 1, two\n")
+        for call, words in (
+            (lambda: answers.get(found, "empty"), "an answer behind `empty:`"),
+            (lambda: answers.get(found, "gone", 1), "1 value behind `gone:`"),
+            (lambda: answers.numbers(found, "rate", 2), "2 plain numbers behind `rate:`"),
+            (lambda: answers.expect(found, "rate", ["1"]), "rate: 1"),
+        ):
+            with self.assertRaises(Failed) as raised:
+                call()
+            self.assertEqual(raised.exception.expected, words)
+
+    def test_order_and_tolerance_are_as_the_check_says(self):
+        found = self.read("threads: b, a\nus: 101\n")
+        answers.expect(found, "threads", ["a", "b"], in_order=False)
+        answers.expect_number(found, "us", 100, 0.01)
+        with self.assertRaises(Failed):
+            answers.expect(found, "threads", ["a", "b"])
+        with self.assertRaises(Failed):
+            answers.expect_number(found, "us", 100, 0.009)
+
+
+class Traces(WithFolder):
+    def test_the_stored_trace_has_whole_requests_whose_gaps_add_up(self):
+        trace = traces.read(Case(labs.ROOT), "lab0_first_run/trace.json")
+        self.assertEqual(sorted(trace.requests), [1, 2, 3, 4, 5])
+        self.assertEqual(trace.handovers, 10)
+        for traced in trace.requests.values():
+            self.assertEqual((traced.hops()[0], traced.hops()[-1]), ("parsed", "written"))
+            self.assertAlmostEqual(sum(traced.gaps.values()), traced.total_us, places=2)
+
+    def test_what_is_no_trace_is_a_failed_check_and_no_crash(self):
+        for text in ("", "[]", "{}", '{"traceEvents": [3]}', '{"traceEvents": [{"cat": "request"}]}'):
+            with open(os.path.join(self.folder, "t.json"), "w", encoding="utf-8") as file:
+                file.write(text)
+            with self.subTest(text), self.assertRaises(Failed) as raised:
+                traces.read(Case(self.folder), "t.json")
+            self.assertIn("can't be read", raised.exception.seen)
+
+
+class Predictions(WithFolder):
+    def test_what_was_written_is_read_and_what_came_out_is_added(self):
+        kept, predictions.ROOT = predictions.ROOT, self.folder
+        try:
+            self.assertEqual(predictions.read(1), [])
+            rows = [(question, "half, because", "") for question in predictions.QUESTIONS[1]]
+            predictions.write(1, rows)
+            self.assertEqual(predictions.read(1), rows)
+            rows = [(*row[:2], "12 %") for row in rows]
+            predictions.write(1, rows)
+            self.assertEqual(predictions.read(1), rows)
+        finally:
+            predictions.ROOT = kept
+
+    def test_every_lab_asks(self):
+        self.assertEqual(set(predictions.QUESTIONS), set(labs.FOLDERS))
+
+
+class Bundle(WithFolder):
+    def test_it_has_what_the_grader_needs_and_is_the_same_bytes_each_time(self):
+        paths = [os.path.join(self.folder, name) for name in ("one.zip", "two.zip")]
+        for path in paths:
+            bundle.write(1, path)
+        with open(paths[0], "rb") as one, open(paths[1], "rb") as two:
+            self.assertEqual(one.read(), two.read())
+        with zipfile.ZipFile(paths[0]) as archive:
+            names = archive.namelist()
+            self.assertEqual(archive.getinfo("run_autograder").external_attr >> 16 & 0o777, 0o755)
+            self.assertIn(b"grade.py 1 ", archive.read("run_autograder"))
+        for name in ("setup.sh", "course/hidden/lab1.py", "course/kit/handout.py", "Makefile"):
+            self.assertIn(name, names)
+        self.assertEqual(len(names), len(set(names)))
+
+
+if __name__ == "__main__":
+    unittest.main()
