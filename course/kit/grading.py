@@ -153,13 +153,13 @@ def grade(lab, student, only=None, show=None):
     if status != 0:
         raise GraderError(f"the starter doesn't build:\n{output}")
     where = bin_dir(base)
-    sandbox.drop_root()
     folder = tempfile.mkdtemp(prefix="looplab-grade-")
     try:
         os.chmod(folder, 0o755)
-        complaints, outcomes = _grade_in(
-            folder, base, where, lab, student, only or lab_checks, show
-        )
+        with sandbox.as_student():
+            complaints, outcomes = _grade_in(
+                folder, base, where, lab, student, only or lab_checks, show
+            )
     finally:
         sandbox.end_descendants()
         shutil.rmtree(folder, ignore_errors=True)

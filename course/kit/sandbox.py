@@ -10,6 +10,7 @@ A process that leaves its group (setsid) still is ours: the grader adopts orphan
 (PR_SET_CHILD_SUBREAPER), and end_descendants() ends them by id. Nothing else is ever ended.
 """
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -55,11 +56,15 @@ def adopt_orphans():
     _adopts = hasattr(_libc, "prctl") and _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
-def drop_root():
-    """From now on students' code runs as STUDENT_UID, if we are root. returns the uid, or None"""
+@contextlib.contextmanager
+def as_student():
+    """Inside, what is spawned runs as STUDENT_UID, if we are root."""
     global _as_user
     _as_user = STUDENT_UID if os.geteuid() == 0 else None
-    return _as_user
+    try:
+        yield
+    finally:
+        _as_user = None
 
 
 def _chown(folder, uid):
