@@ -118,7 +118,7 @@ struct http_request {
     http_stream_t           *stream;        /* set while an answer is streamed */
     trace_record_t          *trace_record;  /* the memory behind `trace`, until it is counted */
     uint64_t                 complete_ns;   /* its last byte is parsed; 0: nobody has asked when */
-    uint32_t                 parsed_at_ms;  /* the same by uv_now(), truncated, which costs nothing */
+    uint32_t parsed_at_ms;   /* the same by uv_now(), truncated, which costs nothing */
     uint16_t early_status;   /* what the server itself has to say, such as 404; 0: nothing */
     uint16_t answer_status;  /* for on_finished: of the answer that was begun; 0: none was */
     uint8_t  refused_method; /* llhttp's number of what it was, if `refused` */
