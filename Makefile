@@ -24,6 +24,7 @@
 ## DEPS=0                 don't look for missing dependencies, don't install any
 ## TEST_FILTER='suite/*'  run only these tests
 ## TARGET=, SECONDS=, INPUT=     what `make fuzz` fuzzes, for how long; run this one input instead
+## BEFORE=REVISION        what `make compare` compares with
 ## FULL=1, QUICK=1        `make reproduce` at length (for the record), or just to see that it runs;
 ##                        `make ladder` is for the record without QUICK=1
 ## ARGS='...'             more options for the script behind reproduce, measure, bench-peers
@@ -461,10 +462,10 @@ test-deep: ## what takes minutes: labs under valgrind, a minute of faults each, 
 run-valgrind: $(LABS:%=$(BIN)/%) $(BIN)/integration
 	@tools/test_valgrind '$(BIN)'
 
-soak: $(LABS:%=$(BIN)/%) ## SECONDS=60 of mixed load and faults on each lab, then the books
+soak: $(LABS:%=$(BIN)/%) $(BIN)/build.json ## SECONDS=60 of load with faults on each lab, and the books
 	@$(PYTHON) tests/deep/soak.py --bin-dir '$(BIN)' --seconds '$(or $(SECONDS),60)' $(ARGS)
 
-idle: $(LABS:%=$(BIN)/%) $(BIN)/floor ## 10,000 idle connections: what each costs, nginx beside it
+idle: $(LABS:%=$(BIN)/%) $(BIN)/build.json ## 10,000 idle connections: what each costs, nginx beside it
 	@$(PYTHON) tests/deep/idle.py --bin-dir '$(BIN)' $(ARGS)
 
 traced: $(LABS:%=$(BIN)/%) ## millions of traced requests: memory and the trace file stay bounded
@@ -491,7 +492,7 @@ run-fuzz: $(FUZZ:%=$(BIN)/fuzz_%)
 	    '$(or $(SECONDS),60)' $(INPUT) &&) true
 
 # What is measured is never the instrumented build.
-MEASURING = reproduce interpreters breakdown workloads measure ladder ladder-offline tracing \
+MEASURING = compare reproduce interpreters breakdown workloads measure ladder ladder-offline tracing \
             bench-peers trace-cost
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
@@ -540,6 +541,11 @@ ladder: measured $(RUNGS:%=$(BIN)/%) $(BIN)/pingpong ## one layer at a time: wha
 ladder-offline: measured $(OFFLINE:%=$(BIN)/%) ## the same without sockets: CPU time, instructions
 	$(Q)$(PYTHON) bench/ladder_offline.py --bin-dir $(BIN) $(ARGS)
 
+compare: measured ## CPU per request of lab3 and /native beside that of an earlier revision, BEFORE=
+	+$(Q)folder=$$(tools/build_revision '$(BEFORE)') && \
+	    $(PYTHON) bench/compare.py --bin-dir $(BIN) --before-dir "$$folder" \
+	        --before "$${folder##*/}" $(quick) $(ARGS)
+
 tracing: measured ## what --stats costs, and whether its breakdown adds up
 	$(Q)$(PYTHON) bench/tracing.py --bin-dir $(BIN) $(ARGS)
 
@@ -564,8 +570,9 @@ python: ## build the interpreter that PY names, if it isn't there yet
 	@tools/python.sh $(PY)
 
 C_FILES = $(sort $(shell find $(filter-out build/,$(wildcard */)) -name '*.[ch]'))
-SCRIPTS = .ci/run tools/apt.sh tools/config_mk tools/deps.sh tools/fuzz tools/python.sh \
-          tools/run_tests tools/test_tsan tools/test_valgrind $(wildcard course/setup.sh)
+SCRIPTS = .ci/run tools/apt.sh tools/build_revision tools/config_mk tools/deps.sh tools/fuzz \
+          tools/python.sh tools/run_tests tools/test_tsan tools/test_valgrind \
+          $(wildcard course/setup.sh)
 
 format: ## lay out all C files as .clang-format says
 	$(Q)$(CLANG_FORMAT) -i $(C_FILES)

@@ -25,8 +25,8 @@ import re
 import sys
 import tempfile
 
-from driver import cells, comparison, ladder_report, promises, regions, reports, results, tables
-from driver import taken_apart, work
+from driver import before_after, cells, comparison, held_up, ladder_report, promises, regions
+from driver import reports, results, tables, taken_apart, work
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 DOCUMENTS = ("README.md", "WRITEUP.md")
@@ -45,8 +45,15 @@ COMMANDS = {
     "ladder-offline": "make ladder-offline",
     "breakdown": "make breakdown",
     "workloads": "make workloads",
+    "compare": "make compare BEFORE=REVISION",
+    "soak": "make soak",
+    "idle": "make idle",
 }
-CAPTIONS = {"ladder-offline": ladder_report.offline_caption}  # the others': reports.caption
+CAPTIONS = {  # the others': reports.caption
+    "ladder-offline": ladder_report.offline_caption,
+    "soak": held_up.soak_caption,
+    "idle": held_up.idle_caption,
+}
 
 
 class DocumentError(Exception):
@@ -136,6 +143,18 @@ def workloads(data):
     return paragraphs(tables.markdown(*work.table(data)), work.LEGEND, reports.disturbance(data))
 
 
+def compare(data):
+    return paragraphs(tables.markdown(*before_after.table(data)), reports.disturbance(data))
+
+
+def soak(data):
+    return paragraphs(tables.markdown(*held_up.soak(data)), held_up.SOAK_LEGEND)
+
+
+def idle(data):
+    return paragraphs(tables.markdown(*held_up.idle(data)), held_up.IDLE_LEGEND)
+
+
 # name in a document: (kind of run, what is written)
 TABLES = {
     "reproduce": ("reproduce", reproduce),
@@ -155,6 +174,9 @@ TABLES = {
     "breakdown-demand": ("breakdown", breakdown_table(taken_apart.demand,
                                                       taken_apart.DEMAND_LEGEND)),
     "workloads": ("workloads", workloads),
+    "compare": ("compare", compare),
+    "soak": ("soak", soak),
+    "idle": ("idle", idle),
     "breakdown-summary": ("breakdown", breakdown_table(taken_apart.summary)),
 }
 

@@ -5,7 +5,7 @@
 #   tools/deps.sh            install what is missing; says nothing when nothing is
 #   tools/deps.sh --check    only report; exit status 1 if something is missing
 #   tools/deps.sh --bench    also the servers that `make bench-peers` compares with
-#   tools/deps.sh --dev      also the tools of `make lint` and `make format`
+#   tools/deps.sh --dev      also the tools of `make lint`, `make format` and `make fuzz`
 #   tools/deps.sh --python   also what tools/python.sh builds an interpreter with
 #   tools/deps.sh --tsan     also the clang of PY=3.13t-tsan
 #   tools/deps.sh --deep     also what `make test-deep` needs: valgrind
@@ -39,7 +39,7 @@ while (($#)); do
     case $1 in
     --check) check=yes ;;
     --bench) bench=yes ;;
-    --dev) dev=yes ;;
+    --dev) dev=yes fuzz=yes ;;
     --python) python=yes ;;
     --tsan) tsan=yes ;;
     --fuzz) fuzz=yes ;;

@@ -14,6 +14,8 @@
     reports.py      the tables themselves
     comparison.py   the tables of runs with several interpreters
     promises.py     the figures that the project promises, and their verdicts
+    before_after.py  two revisions beside each other: what became dearer
+    held_up.py      the tables of what takes minutes: load with faults, idle connections
     work.py         other work than a hello, and its table
     taken_apart.py  labs that say where their requests' time goes, and the tables of that
     rungs.py        the ladder: rungs, parents, how each is started

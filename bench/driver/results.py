@@ -36,6 +36,9 @@ RECORDS = {
     "ladder-offline": "ladder-offline.json",
     "breakdown": "breakdown.json",
     "workloads": "workloads.json",
+    "compare": "compare.json",
+    "soak": "soak.json",
+    "idle": "idle.json",
 }
 ORIENTATIONS = {
     "reproduce": "latest.json",
@@ -47,6 +50,9 @@ ORIENTATIONS = {
     "ladder-offline": "latest-ladder-offline.json",
     "breakdown": "latest-breakdown.json",
     "workloads": "latest-workloads.json",
+    "compare": "latest-compare.json",
+    "soak": "latest-soak.json",
+    "idle": "latest-idle.json",
 }
 
 

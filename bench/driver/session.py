@@ -109,6 +109,7 @@ def note_problem(error):
 def new_run(kind, specs, configurations, parsed, programs=catalogue.PROGRAMS, **more):
     """A Run that continues an interrupted one if it may."""
     folders = [folder for _, folder in getattr(parsed, "python", [])] or [parsed.bin_dir]
+    folders += [parsed.before_dir] if hasattr(parsed, "before_dir") else []
     fingerprint = catalogue.fingerprint(*folders, programs=programs)
     partial = f"partial-{kind}.json"
     run = Run(specs, configurations, parsed.rounds, parsed.seconds, partial, fingerprint, **more)

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Hold many idle keep-alive connections at once, and say what each costs in resident memory.
 
-    idle.py --bin-dir FOLDER [--connections 10000]
+    idle.py --bin-dir FOLDER [--connections 10000] [--record]
 
 Each connection has had one request answered. nginx beside it, if it is installed. PASS if all
 connections are held, and by lab3 for at most half a KiB each, about what they cost nginx. Labs 1 and 2
 have the same connections; what their other threads' allocators keep is in the figure, and not in the
-verdict. Exit status 1 if something fails.
+verdict. Exit status 1 if something fails. The figures are stored in bench/results/, with --record
+as those for the documents.
 """
 
 import argparse
@@ -16,10 +17,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench"))
 
-from driver import catalogue, memory  # noqa: E402
+from driver import catalogue, held_up, memory, results  # noqa: E402
 from driver.servers import ServerError  # noqa: E402
-
-TARGET = {"lab3": 512}  # bytes
 
 
 def specs(bin_dir, connections):
@@ -43,8 +42,9 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin-dir", required=True)
     parser.add_argument("--connections", type=int, default=10000)
+    parser.add_argument("--record", action="store_true", help="store them for the documents")
     options = parser.parse_args()
-    failed = False
+    blocks, failed = [], False
     for name, spec in specs(options.bin_dir, options.connections):
         is_lab = name != catalogue.NGINX
         try:
@@ -53,14 +53,17 @@ def main():
             print(f"{'FAIL' if is_lab else '-   '}  {error}")
             failed |= is_lab
             continue
-        target = TARGET.get(name)
-        holds = target is None or found["bytes_each"] <= target
-        verdict = "-   " if not is_lab else "PASS" if holds else "FAIL"
-        print(f"{verdict}  {name}: {options.connections:,} idle connections held,"
-              f" {found['bytes_each']:,.0f} bytes of resident memory each"
-              f"{f' (target: at most {target})' if target else ''}")
-        failed |= not holds
-    return int(failed)
+        blocks.append({"server": name, **found})
+        verdict = held_up.idle_verdict(blocks[-1])
+        print(f"{verdict:4}  {name}: {options.connections:,} idle connections held,"
+              f" {found['bytes_each']:,.0f} bytes of resident memory each")
+        failed |= verdict == "FAIL"
+    trouble = results.save(
+        (results.RECORDS if options.record else results.ORIENTATIONS)["idle"],
+        {"kind": "idle", "environment": results.environment(options.bin_dir), "blocks": blocks})
+    if trouble:
+        print(trouble)
+    return int(failed or bool(trouble))
 
 
 if __name__ == "__main__":

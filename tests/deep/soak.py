@@ -2,17 +2,20 @@
 """Mixed load with faults at a stated rate, then the books: every request that a lab has read came to
 one end, and the answers that well-behaved clients got are the ones that its handlers gave.
 
-    soak.py --bin-dir FOLDER [--labs lab1,lab2,lab3] [--seconds 60] [--faults 50]
+    soak.py --bin-dir FOLDER [--servers lab1,lab2,lab3,nginx] [--seconds 60] [--faults 50] [--record]
 
 Well-behaved clients ask for numbers, one after the other, and check each answer. Meanwhile one rude
 client after the other misbehaves, so many a second. Prints what it did and PASS or FAIL for each
-claim; exit status 1 if one fails.
+claim; exit status 1 if one fails. nginx, which has no handlers, gets the same clients, if it is
+installed: what it says of them is its access log. The figures are stored in bench/results/, with
+--record as those for the documents.
 """
 
 import argparse
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -21,6 +24,10 @@ import sys
 import tempfile
 import threading
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench"))
+
+from driver import held_up, procfs, results, servers, tables  # noqa: E402
 
 APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "apps")
 GOOD_CLIENTS = 8
@@ -128,17 +135,30 @@ class Rude(threading.Thread):
         connection.close()
 
 
-def start(program, number):
-    app = "stress:sync_app" if number == 3 else "stress:async_app"
-    command = [program, "--port=0", f"--app={app}", "--log-level=error", "--header-timeout=2",
-               "--body-timeout=2", "--write-timeout=2", "--keepalive-timeout=5"]
-    log = tempfile.TemporaryFile("w+")  # not a pipe: a log that nobody reads would stop the lab
-    lab = subprocess.Popen(command + (["--workers=4"] if number == 2 else []), cwd=APPS, text=True,
-                           stdout=subprocess.PIPE, stderr=log)
-    for line in lab.stdout:
-        if found := re.match(r"listening on http://127\.0\.0\.1:(\d+)", line):
-            return lab, int(found[1]), log
-    sys.exit(f"{program} doesn't start: {text_of(log)}")
+NGINX_CONFIG = """
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log crit;
+events { worker_connections 1024; }
+http {
+    log_format soak "$status $request";
+    access_log {folder}/access.log soak;
+    keepalive_requests 1000000000;
+    client_header_timeout 2; client_body_timeout 2; send_timeout 2; keepalive_timeout 5;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    default_type text/plain;
+    server {
+        listen 127.0.0.1:{port};
+        location ~ ^/(good|slow)/(.*)$ { return 200 $2; }
+        location / { return 404; }
+    }
+}
+"""
 
 
 def text_of(file):
@@ -146,71 +166,168 @@ def text_of(file):
     return file.read()
 
 
-def resident_kib(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1])
-
-
 def numbers(pattern, text):
     found = re.search(pattern, text)
     return [int(n) for n in found.groups()] if found else None
 
 
-def claims(lab, good, out, err):
-    """(claim, whether it holds, figures) of a lab that has ended."""
-    served = numbers(r"(\d+) connections, (\d+) requests", out)
-    ends = numbers(r"answered (\d+) .*client left (\d+), cut off (\d+)", out)
-    counts = numbers(r"counts good (\d+) cancelled (\d+) raised (\d+)", err)
-    yield "exit status 0", lab.returncode == 0, lab.returncode
-    if not (served and ends and counts):
-        yield "a summary, and the app's counts", False, f"{out}\n{err[-2000:]}"
-        return
-    yield ("requests = answered + client left + cut off", served[1] == sum(ends),
-           f"{served[1]:,} = {' + '.join(f'{n:,}' for n in ends)}")
-    yield "nothing was cut off", ends[2] == 0, ends[2]
-    answers = sum(client.answers for client in good)
-    yield ("well-behaved clients' answers = handlers' runs", counts[0] == answers,
-           f"{answers:,} = {counts[0]:,}")
-    yield ("every well-behaved client was served to the end",
-           not any(client.wrong for client in good),
-           next((client.wrong for client in good if client.wrong), "no complaint"))
-    yield "faults did reach handlers", counts[2] > 0, f"{counts[1]:,} cancelled, {counts[2]:,} raised"
+class Lab:
+    """One of the labs; its books are its summary, and what the app has counted."""
+
+    def __init__(self, bin_dir, name):
+        program = os.path.abspath(os.path.join(bin_dir, name))
+        app = "stress:sync_app" if name == "lab3" else "stress:async_app"
+        command = [program, "--port=0", f"--app={app}", "--log-level=error", "--header-timeout=2",
+                   "--body-timeout=2", "--write-timeout=2", "--keepalive-timeout=5"]
+        self.log = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            command + (["--workers=4"] if name == "lab2" else []), cwd=APPS, text=True,
+            stdout=subprocess.PIPE, stderr=self.log)
+        for line in self.process.stdout:
+            if found := re.match(r"listening on http://127\.0\.0\.1:(\d+)", line):
+                self.port = int(found[1])
+                return
+        sys.exit(f"{program} doesn't start: {text_of(self.log)}")
+
+    def stop(self):
+        """Returns (figures, claims that only a lab can keep), or (None, what is missing)."""
+        self.process.send_signal(signal.SIGTERM)
+        out = self.process.communicate(timeout=60)[0]
+        err, status = text_of(self.log), self.process.returncode
+        served = numbers(r"(\d+) connections, (\d+) requests", out)
+        ends = numbers(r"answered (\d+) .*client left (\d+), cut off (\d+)", out)
+        counts = numbers(r"counts good (\d+) cancelled (\d+) raised (\d+)", err)
+        claims = [("exit status 0", status == 0, status)]
+        if not (served and ends and counts):
+            return None, [*claims, ("a summary, and the app's counts", False, f"{out}\n{err[-2000:]}")]
+        figures = {"requests": served[1], "answered": ends[0], "left": ends[1], "cut_off": ends[2],
+                   "own_count": counts[0]}
+        return figures, [
+            *claims,
+            ("nothing was cut off", ends[2] == 0, ends[2]),
+            ("faults did reach handlers", counts[2] > 0,
+             f"{counts[1]:,} cancelled, {counts[2]:,} raised"),
+        ]
 
 
-def soak(bin_dir, name, seconds, rate):
-    lab, port, log = start(os.path.abspath(os.path.join(bin_dir, name)), int(name[-1]))
+class Nginx:
+    """nginx answers the same paths with fixed texts; its books are its access log."""
+
+    def __init__(self, program):
+        self.folder = tempfile.mkdtemp(prefix="looplab-")
+        self.port = servers.free_port()
+        config = os.path.join(self.folder, "nginx.conf")
+        with open(config, "w", encoding="ascii") as file:
+            file.write(NGINX_CONFIG.replace("{folder}", self.folder)
+                       .replace("{port}", str(self.port)))
+        self.process = subprocess.Popen([program, "-e", "stderr", "-p", self.folder, "-c", config])
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), DEADLINE).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        sys.exit("nginx doesn't start")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGQUIT)
+        status = self.process.wait(DEADLINE)
+        with open(os.path.join(self.folder, "access.log"), encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        left = sum(line.startswith(("499 ", "000 ")) for line in lines)
+        figures = {"requests": len(lines), "answered": len(lines) - left, "left": left, "cut_off": 0,
+                   "own_count": sum(line.startswith("200 GET /good/") for line in lines)}
+        return figures, [("exit status 0", status == 0, status)]
+
+
+def claims_of(figures, good):
+    """What every server's books have to show: (claim, whether it holds, figures)."""
+    ends = [figures[name] for name in ("answered", "left", "cut_off")]
+    answers, own = figures["good_answers"], figures["own_count"]
+    wrong = next((client.wrong for client in good if client.wrong), None)
+    return [
+        ("requests = answered + client left + cut off", figures["requests"] == sum(ends),
+         f"{figures['requests']:,} = {' + '.join(f'{n:,}' for n in ends)}"),
+        ("well-behaved clients' answers = the server's count of them", answers == own,
+         f"{answers:,} = {own:,}"),
+        ("every well-behaved client was served to the end", wrong is None,
+         wrong or "no complaint"),
+    ]
+
+
+def soak(server, name, seconds, rate):
+    """Load one server, stop it, print its claims. Returns a block, or None without books."""
     until = time.monotonic() + seconds
-    good = [Good(port, number, until) for number in range(GOOD_CLIENTS)]
-    rude = Rude(port, rate, until, seed=name)
+    good = [Good(server.port, number, until) for number in range(GOOD_CLIENTS)]
+    rude = Rude(server.port, rate, until, seed=name)
     for thread in (*good, rude):
         thread.start()
     time.sleep(seconds / 2)
-    half_way = resident_kib(lab.pid)
+    resident = [procfs.resident_bytes(server.process.pid) // 1024]
     for thread in (*good, rude):
         thread.join(seconds + 2 * DEADLINE)
-    end = resident_kib(lab.pid)
-    lab.send_signal(signal.SIGTERM)
-    out = lab.communicate(timeout=60)[0]
+    resident.append(procfs.resident_bytes(server.process.pid) // 1024)
+    figures, claims = server.stop()
     print(f"{name}: {seconds:g} s, {GOOD_CLIENTS} well-behaved clients, {rude.visits} faults"
-          f" ({rude.visits / seconds:.0f}/s asked for: {rate:g}/s),"
-          f" {half_way:,} KiB resident half-way, {end:,} at the end")
-    failed = 0
-    for claim, holds, figures in claims(lab, good, out, text_of(log)):
-        print(f"  {'PASS' if holds else 'FAIL'}  {claim}: {figures}")
-        failed += not holds
-    return failed
+          f" ({rude.visits / seconds:.0f}/s; asked for: {rate:g}/s),"
+          f" {resident[0]:,} KiB resident half-way, {resident[1]:,} at the end")
+    if figures:
+        figures["good_answers"] = sum(client.answers for client in good)
+        claims += claims_of(figures, good)
+    for claim, holds, shown in claims:
+        print(f"  {'PASS' if holds else 'FAIL'}  {claim}: {shown}", flush=True)
+    return figures and {
+        "server": name, "faults": rude.visits, **figures, "resident_kib": resident,
+        "claims": [{"claim": claim, "holds": holds, "figures": str(shown)}
+                   for claim, holds, shown in claims],
+    }
+
+
+def start(bin_dir, name):
+    """None if it isn't installed."""
+    if name != "nginx":
+        return Lab(bin_dir, name)
+    program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    if program:
+        return Nginx(program)
+    print("nginx is left out, as it isn't installed (tools/deps.sh --bench)")
+    return None
+
+
+def store(options, blocks):
+    trouble = results.save((results.RECORDS if options.record else results.ORIENTATIONS)["soak"], {
+        "kind": "soak",
+        "environment": results.environment(options.bin_dir),
+        "seconds": options.seconds,
+        "good_clients": GOOD_CLIENTS,
+        "faults_per_second": options.faults,
+        "blocks": blocks,
+    })
+    if trouble:
+        print(trouble)
+    return not trouble
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin-dir", required=True)
-    parser.add_argument("--labs", default="lab1,lab2,lab3")
+    parser.add_argument("--servers", default="lab1,lab2,lab3,nginx")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--faults", type=float, default=50, help="a second")
+    parser.add_argument("--record", action="store_true", help="store it for the documents")
     options = parser.parse_args()
-    return min(1, sum(soak(options.bin_dir, name, options.seconds, options.faults)
-                      for name in options.labs.split(",")))
+    blocks, good = [], True
+    for name in options.servers.split(","):
+        server = start(options.bin_dir, name)
+        if server:
+            block = soak(server, name, options.seconds, options.faults)
+            good &= block is not None and all(claim["holds"] for claim in block["claims"])
+            blocks += [block] if block else []
+    print(f"\n{tables.text(*held_up.soak({'blocks': blocks}))}")
+    return 0 if store(options, blocks) and good else 1
 
 
 if __name__ == "__main__":

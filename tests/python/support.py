@@ -11,7 +11,7 @@ sys.path.insert(0, BENCH)
 
 from dataclasses import asdict  # noqa: E402
 
-from driver import offline, results, rungs, work  # noqa: E402
+from driver import before_after, offline, results, rungs, work  # noqa: E402
 from driver.blocks import Configuration  # noqa: E402
 
 ENVIRONMENT = {
@@ -198,3 +198,31 @@ def workloads_run(rounds=5):
     blocks = [block(c, number, rps=rps)
               for number in range(1, rounds + 1) for c, rps in configurations.items()]
     return stored("workloads", configurations, blocks, rounds)
+
+
+def compare_run(after_us=10.2, rounds=10):
+    """A run of two revisions: the earlier one takes 10 µs, and each block a little more than the last."""
+    blocks = [
+        block(c, number, cpu_us=(10.0 if c.server.endswith("before") else after_us) + number / 100)
+        for number in range(1, rounds + 1)
+        for c in before_after.configurations()
+    ]
+    return stored("compare", before_after.configurations(), blocks, rounds, before="0123456789ab")
+
+
+def soak_run(holds=True):
+    """A minute of load with faults on one lab."""
+    one = {"server": "lab1", "faults": 3000, "requests": 60, "answered": 50, "left": 10,
+           "cut_off": 0, "good_answers": 40, "own_count": 40, "resident_kib": [20480, 20992],
+           "claims": [{"claim": "exit status 0", "holds": True, "figures": "0"},
+                      {"claim": "sums", "holds": holds, "figures": "60 = 60"}]}
+    return {"kind": "soak", "environment": ENVIRONMENT, "seconds": 60, "good_clients": 8,
+            "faults_per_second": 50, "blocks": [one]}
+
+
+def idle_run(lab3_bytes=446.4):
+    """10,000 idle connections on two servers."""
+    found = {"connections": 10000, "rss_before": 1, "rss_idle": 2}
+    return {"kind": "idle", "environment": ENVIRONMENT,
+            "blocks": [{"server": "lab3", **found, "bytes_each": lab3_bytes},
+                       {"server": "nginx", **found, "bytes_each": 524.6}]}
