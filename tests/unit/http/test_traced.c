@@ -167,3 +167,50 @@ Test(http_traced, it_can_be_switched_off_for_a_while)
     client_close(&c);
     stop(&self, 2, 0);
 }
+
+/* ---- The HTTP thread's lane ------------------------------------------------------------------ */
+
+/* HTTP thread: as a lab's program opens it, but before the server, which this one has already. */
+static void open_lane(fixture_t *f, void *trace)
+{
+    f->server->lane = trace_lane_open(trace, "http");
+    trace_lane_state(f->server->lane, TRACE_POLLING);
+}
+
+/* HTTP thread: its history so far, then close it. */
+static void close_lane(fixture_t *f, void *copy)
+{
+    trace_lane_t *lane = f->server->lane;
+
+    memcpy(copy, lane->history, 32 * sizeof *lane->history);
+    f->server->lane = NULL;
+    trace_lane_close(lane);
+}
+
+/* Where nothing is to do it polls; awake it is at work before the first request is parsed. */
+Test(http_traced, the_lane_polls_until_something_comes)
+{
+    traced_t            self = start(fixture_options());
+    client_t            c;
+    lane_entry_t        history[32] = {{0}};
+    const lane_entry_t *at = history, *last;
+
+    client_connect(&c, self.server->port);
+    exchange(&c, GET("/native/echo"), (int[]){200}, 1); /* the connection is accepted */
+    fixture_call(self.server, open_lane, self.trace);
+    exchange(&c, GET("/echo"), (int[]){200}, 1);
+    fixture_go_round(self.server);
+    fixture_call(self.server, close_lane, history);
+    while (at < history + 31 && at->doing != 1)
+        at++;
+    cr_assert(at > history + 1 && at < history + 31, "request 1 isn't in the history");
+    cr_expect(at[-1].doing == LANE_NOTHING && at[-2].doing == LANE_POLLING,
+              "before the request: expected polling, at work; seen %#x, %#x", at[-2].doing,
+              at[-1].doing);
+    for (last = at; at < history + 31 && at->at_ns != 0; at++)
+        if (at->doing == 1)
+            last = at;
+    cr_expect(last[1].doing == LANE_POLLING, "after it: expected polling, seen %#x", last[1].doing);
+    client_close(&c);
+    stop(&self, 1, 0);
+}
