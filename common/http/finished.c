@@ -84,10 +84,8 @@ static void end_kept(http_tally_t *tally, http_conn_t *conn, http_end_t end)
     for (bool more = true; more; req = next) {
         next = req->pipeline_next;
         more = req != tally->newest;
-        if (req->trace_due && end == HTTP_END_ANSWERED) {
-            http_traced_written(req);
-            now_ns = wanted ? uv_hrtime() : 0; /* so that all its gaps lie within its duration */
-        }
+        if (req->trace_due && end == HTTP_END_ANSWERED)
+            now_ns = http_traced_written(req); /* so that all its gaps lie within its duration */
         if (wanted)
             tell(conn, req, end, now_ns);
         http_request_unref(req);

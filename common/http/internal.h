@@ -307,8 +307,8 @@ void http_tally_add(http_tally_t *tally, const http_conn_t *conn, http_request_t
 void http_tally_end(http_tally_t *tally, http_conn_t *conn, http_end_t end);
 
 /* traced.c */
-void http_traced_begin(http_request_t *req);   /* complete; the server is tracing */
-void http_traced_written(http_request_t *req); /* its answer is out: count its record */
+void     http_traced_begin(http_request_t *req);   /* complete; the server is tracing */
+uint64_t http_traced_written(http_request_t *req); /* its answer is out: count its record; now */
 
 /* libuv calls back: so it doesn't poll any more. */
 static inline void http_server_awake(http_server_t *server)

@@ -22,9 +22,13 @@ void http_traced_begin(http_request_t *req)
     trace_mark(req->trace, TRACE_PARSED);
 }
 
-void http_traced_written(http_request_t *req)
+uint64_t http_traced_written(http_request_t *req)
 {
+    uint64_t now_ns;
+
     trace_mark(req->trace, TRACE_WRITTEN);
-    trace_finish(req->server->options.trace, req->trace, uv_hrtime() - req->complete_ns);
+    now_ns = uv_hrtime();
+    trace_finish(req->server->options.trace, req->trace, now_ns - req->complete_ns);
     req->trace_record = req->trace = NULL;
+    return now_ns;
 }
