@@ -1,11 +1,11 @@
-"""Two revisions of the labs beside each other: how each is started, what must not have become dearer,
-the table."""
+"""Two revisions of the labs beside each other: how each is started, what must not have become
+dearer, the table."""
 
 from dataclasses import replace
 
 from . import catalogue
 from .blocks import Configuration
-from .promises import verdict
+from .promises import in_words, verdict
 from .reports import figures_of
 from .tables import number, with_interval
 
@@ -45,9 +45,9 @@ def judged(data):
                              for when in ("before", "after"))
             ratio = figures.ratio(after, before, "cpu_us")
             kept, straddles = verdict(*ratio, "<=", LIMIT)
-            said = ("PASS" if kept else "FAIL") + (" (interval straddles)" if straddles else "")
             rows.append((server, pipelined, figures.median(before, "cpu_us"),
-                         figures.median(after, "cpu_us"), ratio, said))
+                         figures.median(after, "cpu_us"), ratio,
+                         in_words("PASS" if kept else "FAIL", straddles)))
     return rows
 
 

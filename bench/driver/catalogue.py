@@ -158,8 +158,13 @@ def peers(wanted=None):
     return found, missing
 
 
+def nginx_program():
+    """None if it isn't installed."""
+    return shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+
+
 def _nginx():
-    program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    program = nginx_program()
     command = (program, "-e", "stderr", "-p", "{folder}", "-c", "{folder}/nginx.conf")
     spec = Spec(NGINX, command, files={"nginx.conf": _NGINX_CONFIG})
     return spec if program else None, "nginx-light"

@@ -1,6 +1,7 @@
 """The tables of what takes minutes: load with faults (tests/deep/soak.py), idle connections
 (tests/deep/idle.py). Their blocks are one a server."""
 
+from .reports import provenance
 from .tables import thousands
 
 IDLE_BYTES = 512  # that an idle connection may cost lab3 in resident memory
@@ -53,19 +54,11 @@ def idle(data):
     return ["server", "idle connections held", "bytes each", "target", "verdict"], rows
 
 
-def _caption(data, what):
+def idle_caption(data):
     env = data["environment"]
-    changed = " with changes" if env["modified"] else ""
-    return (
-        f"{env['date']}, {env['cpu']}, {env['cores']} cores, {env['kernel']}, "
-        f"{', '.join(env['versions'])}, commit {env['commit']}{changed}{what}"
-    )
+    return provenance(env, f"{env['cores']} cores", env["kernel"], *env["versions"])
 
 
 def soak_caption(data):
-    return _caption(data, f"; {data['seconds']:g} s each, {data['good_clients']} well-behaved "
-                          f"clients, {data['faults_per_second']:g} faults a second")
-
-
-def idle_caption(data):
-    return _caption(data, "")
+    return (f"{idle_caption(data)}; {data['seconds']:g} s each, {data['good_clients']} well-behaved "
+            f"clients, {data['faults_per_second']:g} faults a second")

@@ -2,7 +2,7 @@
 
 from . import pingpong, rungs, stats
 from .blocks import Configuration
-from .reports import figures_of
+from .reports import figures_of, provenance
 from .tables import milliseconds, number, thousands, with_interval
 
 
@@ -165,8 +165,5 @@ OFFLINE_LEGEND = (
 
 def offline_caption(data):
     env = data["environment"]
-    changed = " with changes" if env["modified"] else ""
-    return (
-        f"{env['date']}, {env['cpu']}, {env['kernel']}, {', '.join(env['versions'])}, commit "
-        f"{env['commit']}{changed}; {data['rounds']} runs of each"
-    )
+    made = provenance(env, env["kernel"], *env["versions"])
+    return f"{made}; {data['rounds']} runs of each"

@@ -129,6 +129,10 @@ def measured(promise, data):
     return figures.ratio(*keys, field) if kind == "ratio" else figures.with_interval(*keys, field)
 
 
+def in_words(said, straddles):
+    return said + (" (interval straddles)" if straddles else "")
+
+
 def outcome(promise, data):
     found = measured(promise, data)
     if found is None:
@@ -161,6 +165,6 @@ def table(found):
             promise.text,
             with_interval(*one.measured) if one.measured else "-",
             target or "-",
-            one.verdict + (" (interval straddles)" if one.straddles else "") or "-",
+            in_words(one.verdict, one.straddles) or "-",
         ])
     return headers, rows

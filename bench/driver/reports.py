@@ -137,20 +137,22 @@ def peers_notes(data):
 # ---- What stands under a table -------------------------------------------------------------------
 
 
-def caption(data):
-    """When, on what, with what."""
-    env = data["environment"]
+def provenance(env, *what):
+    """When, on what, with what, by which commit."""
     changed = " with changes" if env["modified"] else ""
+    return ", ".join((env["date"], env["cpu"], *what, f"commit {env['commit']}{changed}"))
+
+
+def caption(data):
+    """The same of a run in rounds."""
+    env = data["environment"]
     call = env.get("system_call_us")
-    system_call = f"a system call takes {call:.2f} µs, " if call else ""
+    system_call = [f"a system call takes {call:.2f} µs"] if call else []
     rounds = figures_of(data).rounds
     many = "rounds" if rounds != 1 else "round"
-    return (
-        f"{env['date']}, {env['cpu']}, {env['cores']} cores, {env['kernel']}, "
-        f"{system_call}"
-        f"{', '.join(env['versions'])}, {env['wrk']}, commit {env['commit']}{changed}; "
-        f"{rounds} {many} of {data['seconds']} s, {data['connections']} connections"
-    )
+    made = provenance(env, f"{env['cores']} cores", env["kernel"], *system_call, *env["versions"],
+                      env["wrk"])
+    return f"{made}; {rounds} {many} of {data['seconds']} s, {data['connections']} connections"
 
 
 def disturbance(data):

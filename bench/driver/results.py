@@ -60,7 +60,11 @@ def name_for(kind, rounds, seconds, whole=True):
     """Where a run is stored: what is too short, or measured in part only, is not for the record."""
     least = ENOUGH.get(kind, (RECORD_ROUNDS, RECORD_SECONDS))
     long_enough = rounds >= least[0] and seconds >= least[1]
-    return (RECORDS if long_enough and whole else ORIENTATIONS)[kind]
+    return name_of(kind, long_enough and whole)
+
+
+def name_of(kind, for_the_record):
+    return (RECORDS if for_the_record else ORIENTATIONS)[kind]
 
 
 # ---- Environment ---------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def main():
               f" {found['bytes_each']:,.0f} bytes of resident memory each")
         failed |= verdict == "FAIL"
     trouble = results.save(
-        (results.RECORDS if options.record else results.ORIENTATIONS)["idle"],
+        results.name_of("idle", options.record),
         {"kind": "idle", "environment": results.environment(options.bin_dir), "blocks": blocks})
     if trouble:
         print(trouble)

@@ -27,7 +27,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench"))
 
-from driver import held_up, procfs, results, servers, tables  # noqa: E402
+from driver import catalogue, held_up, procfs, results, servers, tables  # noqa: E402
 
 APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "apps")
 GOOD_CLIENTS = 8
@@ -289,7 +289,7 @@ def start(bin_dir, name):
     """None if it isn't installed."""
     if name != "nginx":
         return Lab(bin_dir, name)
-    program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    program = catalogue.nginx_program()
     if program:
         return Nginx(program)
     print("nginx is left out, as it isn't installed (tools/deps.sh --bench)")
@@ -297,7 +297,7 @@ def start(bin_dir, name):
 
 
 def store(options, blocks):
-    trouble = results.save((results.RECORDS if options.record else results.ORIENTATIONS)["soak"], {
+    trouble = results.save(results.name_of("soak", options.record), {
         "kind": "soak",
         "environment": results.environment(options.bin_dir),
         "seconds": options.seconds,
