@@ -152,9 +152,8 @@ PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB0_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC
 # if it has changed, starts over. Commands that compile nothing don't need it and install nothing.
 
 COMPILES_NOTHING = help deps python clean distclean format format-check writeup check-writeup \
-                   fuzz fuzz-ci handout autograder check-autograder grade handin predict \
-                   doctor check-course \
-                   check-grader
+                   fuzz fuzz-ci handout autograder check-autograder grade handin predict doctor \
+                   check-course check-grader
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 GOALS := $(or $(MAKECMDGOALS),all)
 
@@ -492,8 +491,8 @@ run-fuzz: $(FUZZ:%=$(BIN)/fuzz_%)
 	    '$(or $(SECONDS),60)' $(INPUT) &&) true
 
 # What is measured is never the instrumented build.
-MEASURING = compare reproduce interpreters breakdown workloads measure ladder ladder-offline tracing \
-            bench-peers trace-cost
+MEASURING = reproduce interpreters breakdown workloads measure compare ladder ladder-offline \
+            tracing bench-peers trace-cost
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif

@@ -67,6 +67,7 @@ def show_by_python(data):
 
 def main():
     parsed = options()
+    programs = [*parsed.labs, "floor"]
     if parsed.python:
         kind, show_run, found = "pythons", show_by_python, session.check_pythons(parsed.python)
         specs = {}
@@ -75,15 +76,15 @@ def main():
         environment = results.environment_of(found)
     else:
         kind, show_run, found = "reproduce", show, ()
-        session.check_programs(parsed.bin_dir, [*parsed.labs, "floor"])
+        session.check_programs(parsed.bin_dir, programs)
         specs, environment = catalogue.labs(parsed.bin_dir), results.environment(parsed.bin_dir)
     limit = None if parsed.full else QUICK_LIMIT_SECONDS * max(1, len(found))
     planned = configurations([python.name for python in found] or [""], parsed.labs)
-    run = session.new_run(kind, specs, planned, parsed, [*parsed.labs, "floor"], time_limit=limit)
+    run = session.new_run(kind, specs, planned, parsed, programs, time_limit=limit)
     todo = run.todo()
     end = time.localtime(time.time() + run.planned_seconds(todo))
-    session.note(f"{len(todo)} blocks of {parsed.seconds} s on {', '.join(parsed.labs)} (lab2: 8 workers), "
-                 f"until about {time.strftime('%H:%M', end)}")
+    session.note(f"{len(todo)} blocks of {parsed.seconds} s on {', '.join(parsed.labs)} "
+                 f"(lab2: 8 workers), until about {time.strftime('%H:%M', end)}")
     store_as = results.name_for(kind, parsed.rounds, parsed.seconds)
     return session.conduct(run, kind, store_as, environment, show_run)[1]
 

@@ -214,7 +214,7 @@ def code(path, name):
 
 
 def check_pointers(text, root=ROOT):
-    """Every lab's and rung's dispatch.c, and whoever else points to the write-up, names a heading of
+    """The dispatch.c of labs 1 and on, and whoever else points to the write-up, names a heading of
     it."""
     headings = set(re.findall(r"^#+ (.+)$", text, re.MULTILINE))
     for path in sorted(glob.glob(f"{root}/lab[1-9]_*/*.c") + glob.glob(f"{root}/common/*/*.[ch]")):

@@ -27,7 +27,6 @@ import re
 from dataclasses import dataclass
 
 
-
 @dataclass(frozen=True)
 class Syntax:
     """How comments are written, and so markers."""
@@ -60,6 +59,10 @@ HASH = Syntax(
     shown="# {}",
 )
 _SYNTAX = {".c": C, ".h": C, ".py": HASH, ".txt": HASH}
+
+
+def _syntax_of(path):
+    return _SYNTAX.get(os.path.splitext(path)[1], C)
 
 
 def may_hold_gaps(path):
@@ -102,7 +105,7 @@ class _Reader:
 
     def __init__(self, file, text):
         self.file = file
-        self.syntax = _SYNTAX.get(os.path.splitext(file)[1], C)
+        self.syntax = _syntax_of(file)
         self.lines = text.split("\n")
         self.at = 0
         self.parts = []
@@ -188,7 +191,7 @@ def render(file, text, lab, filled=()):
     `filled`; so do those of later labs, which aren't to be seen yet. Those of earlier labs hold their
     solutions. No marker is left.
     """
-    lines, shown = [], _SYNTAX.get(os.path.splitext(file)[1], C).shown
+    lines, shown = [], _syntax_of(file).shown
     for part in parse(file, text):
         if isinstance(part, str):
             lines.append(part)

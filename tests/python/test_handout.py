@@ -91,7 +91,9 @@ class Handout(WithFolder):
                 number = re.match(r"lab(\d)_", path)
                 self.assertFalse(number and int(number.group(1)) > lab, path)
                 self.assertNotRegex(
-                    path, r"^ladder|^bench/(ladder|driver/(rungs|ladder))|^WRITEUP|hidden|INSTRUCTOR|mutants|redgate|kit/(handout|markers)"
+                    path,
+                    r"^ladder|^bench/(ladder|driver/(rungs|ladder))|^WRITEUP|hidden|INSTRUCTOR"
+                    r"|mutants|redgate|kit/(handout|markers)",
                 )
 
     def test_what_students_change_is_there(self):

@@ -62,6 +62,17 @@ void fixture_attach(void)
     fixture.attached = true;
 }
 
+trace_lane_t *fixture_lane_open(trace_t **trace)
+{
+    trace_options_t none = {0};
+    trace_lane_t   *lane;
+
+    cr_assert_eq(trace_open(trace, &none), 0);
+    lane = trace_lane_open(*trace, "test");
+    cr_assert_not_null(lane);
+    return lane;
+}
+
 void fixture_detach(void)
 {
     fixture.attached = false;

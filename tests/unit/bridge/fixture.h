@@ -32,6 +32,9 @@ void fixture_close(void);
 void fixture_detach(void);
 void fixture_attach(void);
 
+/* A trace, and a lane of it for this thread. Never NULL; trace_lane_close(), then trace_close(). */
+trace_lane_t *fixture_lane_open(trace_t **trace);
+
 /* ---- Python in C strings. All attached ------------------------------------------------------- */
 
 /* Run statements in __main__; fails the test, showing the exception, if they raise. */

@@ -224,13 +224,10 @@ Test(bridge_selector, tells_the_threads_lane_what_it_waits_for)
 {
     static const uint32_t polled[] = {LANE_NOTHING, LANE_POLLING, LANE_ATTACHING, LANE_NOTHING};
     static const uint32_t attached[] = {LANE_NOTHING, LANE_ATTACHING, LANE_NOTHING};
-    trace_options_t       none = {0};
     trace_t              *trace;
     trace_lane_t         *lane;
 
-    cr_assert_eq(trace_open(&trace, &none), 0);
-    lane = trace_lane_open(trace, "test");
-    cr_assert_not_null(lane);
+    lane = fixture_lane_open(&trace);
     py_run("with Ours() as s:\n"
            "    s.select(0)\n");
     expect_done("select()", lane, polled, sizeof polled / sizeof *polled);
@@ -273,19 +270,16 @@ static void hold_gil(void *arg)
 
 Test(bridge_selector, says_that_it_waits_for_the_gil_while_it_does)
 {
-    trace_options_t none = {0};
-    trace_t        *trace;
-    trace_lane_t   *lane;
-    holder_t        holder;
-    uv_thread_t     thread;
-    int             fds[2];
+    trace_t      *trace;
+    trace_lane_t *lane;
+    holder_t      holder;
+    uv_thread_t   thread;
+    int           fds[2];
 
     if (!bridge_gil_enabled(fixture.bridge))
         cr_skip_test("nobody waits without a GIL");
     cr_assert_eq(pipe(fds), 0);
-    cr_assert_eq(trace_open(&trace, &none), 0);
-    lane = trace_lane_open(trace, "test");
-    cr_assert_not_null(lane);
+    lane = fixture_lane_open(&trace);
     py_set("pipe", PyLong_FromLong(fds[0]));
     holder = (holder_t){.lane = lane, .fd = fds[1]};
     cr_assert_eq(uv_thread_create(&thread, hold_gil, &holder), 0);

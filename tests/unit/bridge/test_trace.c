@@ -100,13 +100,10 @@ Test(bridge_trace, marks_the_first_step_and_the_end)
 /* What comes between two steps is the loop's; a step in the middle passes no hop. */
 Test(bridge_trace, every_step_is_this_requests_time)
 {
-    trace_options_t none = {0};
-    trace_t        *tracing;
-    trace_lane_t   *lane;
+    trace_t      *tracing;
+    trace_lane_t *lane;
 
-    cr_assert_eq(trace_open(&tracing, &none), 0);
-    lane = trace_lane_open(tracing, "test");
-    cr_assert_not_null(lane);
+    lane = fixture_lane_open(&tracing);
     py_run("async def three_steps():\n"
            "    await asyncio.sleep(0)\n"
            "    await asyncio.sleep(0)\n");

@@ -1,6 +1,6 @@
 /*
- * common/lab/platform.c: --pin's list of CPUs, the limit of open files; and native_count_primes() of native.c, which must
- * agree with the apps' function of the same name. Linux only, as the code is.
+ * common/lab/platform.c: --pin's list of CPUs, the limit of open files; and native_count_primes() of
+ * native.c, which must agree with the apps' function of the same name. Linux only, as the code is.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sched_getaffinity */

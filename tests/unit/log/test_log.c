@@ -1,6 +1,7 @@
 /*
  * common/log: what a line looks like, what can't be forged, that lines of several threads stay
- * whole, and that nobody waits for their reader. Each test sends standard error to a file and reads it back.
+ * whole, and that nobody waits for their reader. Each test sends standard error to a file or into a
+ * pipe and reads it back.
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
