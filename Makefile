@@ -106,7 +106,7 @@ LAB_SRC = \
 LABS = $(foreach n,1 2 3,$(if $(wildcard lab$(n)_*/main.c),lab$(n)))
 LAB1_SRC = lab1_single_loop/main.c lab1_single_loop/dispatch.c
 LAB2_SRC = lab2_threadpool/main.c lab2_threadpool/dispatch.c
-LAB3_SRC = lab3_sync_handlers/main.c lab3_sync_handlers/dispatch.c
+LAB3_SRC = lab3_sync_handlers/main.c lab3_sync_handlers/dispatch.c lab3_sync_handlers/pool.c
 
 # The course's first lab is no part of the experiment, and in its own hand-out only.
 LAB0_SRC = $(wildcard lab0_first_run/*.c)
@@ -333,7 +333,7 @@ $(LAB0:%=$(BIN)/%) $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE
 $(RUNGS:%=$(BIN)/offline_%): $(BIN)/offline_%: $(EMBED)/ladder/%/dispatch.o
 $(BIN)/offline_lab1: $(call py,lab1_single_loop/dispatch.c)
 $(BIN)/offline_lab2: $(call py,lab2_threadpool/dispatch.c)
-$(BIN)/offline_lab3: $(call py,lab3_sync_handlers/dispatch.c)
+$(BIN)/offline_lab3: $(call py,lab3_sync_handlers/dispatch.c lab3_sync_handlers/pool.c)
 $(OFFLINE:%=$(BIN)/%): $(EMBED)/ladder/offline.o $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) \
                       $(LIBLOG)
 	$(LINK) -Wl,--wrap=http_respond_transfer $(PY_LIBS) $(HTTP_LIBS)

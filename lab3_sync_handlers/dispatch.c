@@ -6,17 +6,20 @@
  * No hop, no task, no future: one thread does everything, and Python sees it only between attach
  * and detach. That is why it is fast, and why a handler that waits makes every client wait.
  *
- * Everything here runs on the HTTP thread.
+ * Everything here runs on the HTTP thread. With --pool N handlers have threads of their own instead:
+ * pool.c.
  *
  * In the write-up: WRITEUP.md, "1. The three servers".
  */
 #include <stdlib.h>
 
 #include "common/lab/lab.h"
+#include "lab3_sync_handlers/pool.h"
 
 struct lab {
     bridge_thread_t *python; /* borrowed: this thread's Python state */
     bridge_app_t    *app;    /* borrowed */
+    pool_t          *pool;   /* owned; NULL without --pool: handlers run on this thread */
 };
 
 int lab_open(lab_t **out, const lab_context_t *context)
@@ -37,6 +40,10 @@ int lab_open(lab_t **out, const lab_context_t *context)
         return -1;
     }
     /* } LAB 3, STEP 2 */
+    if (context->pool > 0 && pool_open(&lab->pool, context) != 0) {
+        lab_close(lab);
+        return -1;
+    }
     *out = lab;
     return 0;
 }
@@ -46,6 +53,10 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
 {
     http_request_t *req;
 
+    if (lab->pool != NULL) {
+        pool_submit(lab->pool, ready);
+        return;
+    }
     bridge_attach(lab->python); /* ① wait for the GIL, once a turn */
     while ((req = http_request_list_pop(ready)) != NULL) {
         trace_mark(req->trace, TRACE_ATTACHED);
@@ -64,10 +75,11 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
     bridge_detach(lab->python); /* ④ other threads may run Python */
 }
 
-/* Nothing here is ever completed by another thread. */
+/* Only a pool completes anything on another thread. */
 void lab_on_completions(lab_t *lab)
 {
-    (void)lab;
+    if (lab->pool != NULL)
+        pool_take_answers(lab->pool);
 }
 
 /* A handler that runs can't be cancelled: its answer will be dropped. */
@@ -79,6 +91,7 @@ void lab_on_client_gone(lab_t *lab, http_request_t *req)
 
 void lab_close(lab_t *lab)
 {
+    pool_close(lab->pool);
     /* LAB 3, STEP 2 { run its shut-down hooks, attached */
     bridge_attach(lab->python);
     bridge_app_shutdown(lab->app, NULL);

@@ -8,6 +8,7 @@ int main(int argc, char **argv)
         .summary = "sync handlers, called straight from the HTTP thread",
         .handlers = BRIDGE_SYNC,
         .default_app = "sync_app:app",
+        .options = LAB_HAS_POOL,
     };
 
     return lab_main(argc, argv, &info);

@@ -18,6 +18,7 @@ typedef struct lab
 /* Options that only some labs have. */
 enum {
     LAB_HAS_WORKERS = 1 << 0, /* --workers, --worker-queue */
+    LAB_HAS_POOL = 1 << 1,    /* --pool */
 };
 
 typedef struct {
@@ -41,6 +42,7 @@ typedef struct {
     trace_t         *trace;        /* for threads of the lab's own; NULL: tracing is off */
     unsigned         workers;      /* --workers */
     unsigned         worker_queue; /* --worker-queue */
+    unsigned         pool;         /* --pool */
     bool             debug;        /* --debug */
     /* [workers], or NULL: nobody asks. Where a lab with workers says how many requests each has. */
     const atomic_uint **queued;

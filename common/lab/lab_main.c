@@ -274,6 +274,7 @@ static int open_lab(program_t *program)
         .workers = program->options.workers,
         .debug = program->options.debug,
         .worker_queue = program->options.worker_queue,
+        .pool = program->options.pool,
         .queued = metrics_queued(program->metrics),
     };
 
@@ -314,6 +315,8 @@ static void print_banner(program_t *program)
     printf("Python %s; app %s", program->python_text, options->app);
     if (program->info->options & LAB_HAS_WORKERS)
         printf(", %u workers", options->workers);
+    if (options->pool > 0)
+        printf(", handlers on %u threads", options->pool);
     printf("\nlistening on %s\n", program->url);
     fflush(stdout);
     if (!options_host_is_loopback(options->host))

@@ -35,7 +35,7 @@ typedef struct {
     int    metrics;
     int    port, backlog, max_connections, max_in_flight, pipeline_window;
     int    max_request_line, max_header_bytes, max_headers, max_body, workers, debug;
-    int    worker_queue;
+    int    worker_queue, pool;
     double header_timeout, body_timeout, keepalive_timeout, write_timeout, request_timeout;
     double drain_timeout;
 } raw_t;
@@ -242,6 +242,7 @@ static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
     out->http.request_timeout_ms = take_ms(&checks, "request-timeout", raw->request_timeout, 0);
     out->drain_timeout_ms = take_ms(&checks, "drain-timeout", raw->drain_timeout, 0);
     out->workers = (unsigned)take(&checks, "workers", raw->workers, 1, 256);
+    out->pool = (unsigned)take(&checks, "pool", raw->pool, 0, 256);
     out->worker_queue = (unsigned)take(&checks, "worker-queue", raw->worker_queue, 1, 1000000);
     out->bench_seconds = take_bench(&checks, text(raw, TEXT_BENCH));
     take_access_log(&checks, raw, out);
@@ -366,6 +367,9 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
         INT("worker-queue", worker_queue, "requests that each may have; 503 if all are full",
             "COUNT"),
         POPT_TABLEEND};
+    struct poptOption pool[] = {
+        INT("pool", pool, "call handlers on so many threads; 0: on the HTTP thread", "COUNT"),
+        POPT_TABLEEND};
     struct poptOption measure[] = {
         TEXT("bench", TEXT_BENCH, POPT_ARGFLAG_OPTIONAL,
              "load itself with wrk, print a row, exit; 5 seconds unless told", "SECONDS"),
@@ -380,21 +384,24 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
         {"version", 0, POPT_ARG_NONE, NULL, VAL_VERSION, "versions of the lab's parts", NULL},
         {"help", 0, POPT_ARG_NONE, NULL, VAL_HELP, "this text", NULL},
         POPT_TABLEEND};
-    struct poptOption table[] = {GROUP(where, "Where:"),
-                                 GROUP(what, "What:"),
-                                 GROUP(watching, "Watching:"),
-                                 GROUP(limits, "Limits:"),
-                                 GROUP(measure, "Measuring:"),
-                                 GROUP(other, "Other:"),
-                                 GROUP(workers, "This lab's own:"),
-                                 POPT_TABLEEND};
-    struct poptOption end = POPT_TABLEEND;
-    poptContext       context;
-    options_result_t  result;
+    struct poptOption       table[] = {GROUP(where, "Where:"),
+                                       GROUP(what, "What:"),
+                                       GROUP(watching, "Watching:"),
+                                       GROUP(limits, "Limits:"),
+                                       GROUP(measure, "Measuring:"),
+                                       GROUP(other, "Other:"),
+                                       POPT_TABLEEND, /* the lab's own */
+                                       POPT_TABLEEND};
+    const struct poptOption own_workers = GROUP(workers, "This lab's own:");
+    const struct poptOption own_pool = GROUP(pool, "This lab's own:");
+    poptContext             context;
+    options_result_t        result;
 
     set_defaults(&raw, info);
-    if (!(info->options & LAB_HAS_WORKERS))
-        table[6] = end;
+    if (info->options & LAB_HAS_WORKERS)
+        table[6] = own_workers;
+    else if (info->options & LAB_HAS_POOL)
+        table[6] = own_pool;
     context = poptGetContext(info->name, argc, argv, table, 0);
     result = read_options(context, &raw, info);
     poptFreeContext(context);

@@ -17,6 +17,7 @@ typedef struct {
     http_options_t      http;
     uint32_t            drain_timeout_ms;
     unsigned            workers;       /* labs with LAB_HAS_WORKERS */
+    unsigned            pool;          /* labs with LAB_HAS_POOL; 0: none */
     unsigned            worker_queue;  /* likewise */
     int                 bench_seconds; /* 0: no --bench */
     char                pin[256];      /* CPU list, or empty */

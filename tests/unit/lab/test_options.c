@@ -26,6 +26,12 @@ static const lab_info_t pooled = {.name = "lab_y",
                                   .default_app = "async_app:app",
                                   .options = LAB_HAS_WORKERS};
 
+static const lab_info_t threaded = {.name = "lab_z",
+                                    .summary = "a lab with threads for handlers",
+                                    .handlers = BRIDGE_SYNC,
+                                    .default_app = "sync_app:app",
+                                    .options = LAB_HAS_POOL};
+
 /* What came of a command line: the result, the options, and what was printed. */
 typedef struct {
     options_result_t result;
@@ -370,6 +376,17 @@ Test(lab_options, workers_are_only_where_there_is_a_pool)
     parse_bad(&pooled, "--worker-queue=0", "--worker-queue: 0 is not in 1..1000000");
     parse_bad(&pooled, "--worker-queue=1000001", "--worker-queue: 1000001 is not in 1..1000000");
     parse_bad(&plain, "--worker-queue=8", "--worker-queue=8: unknown option; try --help");
+}
+
+Test(lab_options, a_pool_of_threads_is_only_where_handlers_may_block)
+{
+    cr_expect_eq(parse_good(&threaded, "").pool, 0u, "by default there is none");
+    cr_expect_eq(parse_good(&threaded, "--pool 1").pool, 1u);
+    cr_expect_eq(parse_good(&threaded, "--pool=256").pool, 256u);
+    parse_bad(&threaded, "--pool=257", "--pool: 257 is not in 0..256");
+    parse_bad(&threaded, "--pool=-1", "--pool: -1 is not in 0..256");
+    parse_bad(&threaded, "--workers=8", "--workers=8: unknown option; try --help");
+    parse_bad(&plain, "--pool=8", "--pool=8: unknown option; try --help");
 }
 
 Test(lab_options, what_is_not_understood_is_refused)
