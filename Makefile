@@ -18,7 +18,7 @@
 ##                        (5 minutes; kept in ~/.cache/looplab). 3.13t-tsan: for ThreadSanitizer
 ## PY_OPT=pgo             the same with profile-guided optimisation (takes several times as long)
 ## PYTHONS='3.13 3.13t'   several in one run of `make reproduce`, `make interpreters`, `make
-##                        breakdown`; there are also `system`, and any path of a python3-config
+##                        breakdown`, `make scaling`; there are also `system`, and any path of a python3-config
 ## PYTHON_CONFIG=FILE     embed the Python of this python3-config (/usr/bin/python3-config)
 ## LLHTTP_PREFIX=DIR      use the llhttp in DIR/include and DIR/lib
 ## DEPS=0                 don't look for missing dependencies, don't install any
@@ -122,6 +122,7 @@ OFFLINE = $(RUNGS:%=offline_%) $(LABS:%=offline_%)
 
 FLOOR_SRC = $(wildcard bench/floor.c)
 PINGPONG_SRC = bench/pingpong.c
+SPIN_SRC = bench/spin.c
 TRACE_COST_SRC = $(wildcard bench/trace_cost.c)
 
 UNIT_TRACE_SRC  = $(wildcard tests/unit/trace/*.c)
@@ -139,7 +140,7 @@ ALLOC_SRC       = tests/faults/alloc.c
 FUZZ_TARGETS    = parser router options
 
 # What is compiled without Python's headers, and what with them.
-PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) $(TRACE_COST_SRC) \
+PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) $(SPIN_SRC) $(TRACE_COST_SRC) \
             $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) $(UNIT_FAULTS_SRC) $(INTEGRATION_SRC) \
             $(CONFORMANCE_SRC) $(SUPPORT_SRC) $(TSAN_SRC) $(DELAYED_SRC) $(WIRE_SRC) $(ALLOC_SRC) \
             tests/fuzz/fuzz.c tests/fuzz/parser.c tests/fuzz/router.c
@@ -157,7 +158,7 @@ COMPILES_NOTHING = help deps python clean distclean format format-check writeup 
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 GOALS := $(or $(MAKECMDGOALS),all)
 
-ifneq ($(filter interpreters breakdown,$(GOALS)),)
+ifneq ($(filter interpreters breakdown scaling,$(GOALS)),)
   PYTHONS := $(or $(strip $(PYTHONS)),system 3.13 3.13t)
 endif
 ifneq ($(PY)$(if $(PYTHONS),,$(PY_OPT)),)
@@ -186,8 +187,8 @@ ifneq ($(PYTHON_NAMES),)
     $(error PYTHONS: two of $(PYTHON_NAMES) have the same name)
   else ifneq ($(PY)$(filter command,$(origin PYTHON_CONFIG)),)
     $(error PYTHONS says which Pythons: leave PY and PYTHON_CONFIG out)
-  else ifneq ($(filter-out reproduce interpreters breakdown,$(GOALS)),)
-    $(error PYTHONS is for `make reproduce`, `make interpreters` and `make breakdown`)
+  else ifneq ($(filter-out reproduce interpreters breakdown scaling,$(GOALS)),)
+    $(error PYTHONS is for `make reproduce`, `make interpreters`, `make breakdown`, `make scaling`)
   endif
 endif
 
@@ -344,6 +345,9 @@ $(BIN)/floor: $(call plain,$(FLOOR_SRC))
 $(BIN)/pingpong: $(call plain,$(PINGPONG_SRC))
 	$(LINK)
 
+$(BIN)/spin: $(call plain,$(SPIN_SRC))
+	$(LINK)
+
 $(BIN)/trace_cost: $(call plain,$(TRACE_COST_SRC)) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(JANSSON_LIBS)
 
@@ -491,15 +495,15 @@ run-fuzz: $(FUZZ:%=$(BIN)/fuzz_%)
 	    '$(or $(SECONDS),60)' $(INPUT) &&) true
 
 # What is measured is never the instrumented build.
-MEASURING = reproduce interpreters breakdown workloads measure compare ladder ladder-offline \
-            tracing bench-peers trace-cost
+MEASURING = reproduce interpreters scaling breakdown workloads measure compare ladder \
+            ladder-offline tracing bench-peers trace-cost
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
 measured: $(LAB0) $(LABS) $(BIN)/floor $(BIN)/build.json
 
 # With PYTHONS, each one's programs by a make of its own; where they are stands in build/pythons/.
-programs: $(LABS:%=$(BIN)/%) $(BIN)/floor $(BIN)/build.json
+programs: $(LABS:%=$(BIN)/%) $(BIN)/floor $(BIN)/spin $(BIN)/build.json
 	@mkdir -p build/pythons && echo '$(BIN)' >'build/pythons/$(PROGRAMS_OF)'
 
 measured-pythons:
@@ -522,6 +526,9 @@ reproduce: $(programs_first) ## run the experiment: three labs under load, one t
 
 interpreters: measured-pythons ## the labs with and without a GIL: PYTHONS, or all three
 	$(Q)$(PYTHON) bench/interpreters.py $(measured_in) $(quick) $(ARGS)
+
+scaling: measured-pythons ## more loops for handlers that compute, with and without a GIL: PYTHONS
+	$(Q)$(PYTHON) bench/scaling.py $(measured_in) $(quick) $(ARGS)
 
 breakdown: measured-pythons ## where a request's time goes, hop by hop: PYTHONS, or all three
 	$(Q)$(PYTHON) bench/breakdown.py $(measured_in) $(quick) $(ARGS)

@@ -26,7 +26,7 @@ import sys
 import tempfile
 
 from driver import before_after, cells, comparison, held_up, ladder_report, promises, regions
-from driver import reports, results, tables, taken_apart, work
+from driver import reports, results, scaled, tables, taken_apart, work
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 DOCUMENTS = ("README.md", "WRITEUP.md")
@@ -45,6 +45,7 @@ COMMANDS = {
     "ladder-offline": "make ladder-offline",
     "breakdown": "make breakdown",
     "workloads": "make workloads",
+    "scaling": "make scaling",
     "compare": "make compare BEFORE=REVISION",
     "soak": "make soak",
     "idle": "make idle",
@@ -143,6 +144,11 @@ def workloads(data):
     return paragraphs(tables.markdown(*work.table(data)), work.LEGEND, reports.disturbance(data))
 
 
+def scaling(data):
+    return paragraphs(tables.markdown(*scaled.table(data)), tables.markdown(*scaled.gained(data)),
+                      scaled.LEGEND, scaled.spinners_note(data), reports.disturbance(data))
+
+
 def compare(data):
     return paragraphs(tables.markdown(*before_after.table(data)), reports.disturbance(data))
 
@@ -174,6 +180,7 @@ TABLES = {
     "breakdown-demand": ("breakdown", breakdown_table(taken_apart.demand,
                                                       taken_apart.DEMAND_LEGEND)),
     "workloads": ("workloads", workloads),
+    "scaling": ("scaling", scaling),
     "compare": ("compare", compare),
     "soak": ("soak", soak),
     "idle": ("idle", idle),

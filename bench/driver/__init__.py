@@ -17,6 +17,8 @@
     before_after.py  two revisions beside each other: what became dearer
     held_up.py      the tables of what takes minutes: load with faults, idle connections
     work.py         other work than a hello, and its table
+    scaled.py       more loops for handlers that compute, and its tables
+    spinners.py     the ceiling over them: bare threads that compute
     taken_apart.py  labs that say where their requests' time goes, and the tables of that
     rungs.py        the ladder: rungs, parents, how each is started
     ladder_report.py  its tables

@@ -25,6 +25,7 @@ ENOUGH = {
     "interpreters": (INTERPRETERS_ROUNDS, INTERPRETERS_SECONDS),
     "breakdown": (5, 4),
     "workloads": (5, 2),
+    "scaling": (6, 2),
 }
 RECORDS = {
     "reproduce": "reference.json",
@@ -36,6 +37,7 @@ RECORDS = {
     "ladder-offline": "ladder-offline.json",
     "breakdown": "breakdown.json",
     "workloads": "workloads.json",
+    "scaling": "scaling.json",
     "compare": "compare.json",
     "soak": "soak.json",
     "idle": "idle.json",
@@ -50,6 +52,7 @@ ORIENTATIONS = {
     "ladder-offline": "latest-ladder-offline.json",
     "breakdown": "latest-breakdown.json",
     "workloads": "latest-workloads.json",
+    "scaling": "latest-scaling.json",
     "compare": "latest-compare.json",
     "soak": "latest-soak.json",
     "idle": "latest-idle.json",

@@ -1,6 +1,7 @@
 """What the driver's tests share: bench/ on the path, blocks that nobody measured."""
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -11,7 +12,8 @@ sys.path.insert(0, BENCH)
 
 from dataclasses import asdict  # noqa: E402
 
-from driver import before_after, offline, results, rungs, work  # noqa: E402
+from driver import (  # noqa: E402
+    before_after, offline, pythons, results, rungs, scaled, work)
 from driver.blocks import Configuration  # noqa: E402
 
 ENVIRONMENT = {
@@ -136,6 +138,22 @@ def ladder_run(rounds=10):
         "unpinned": [{"us": 44.0, "cpu_us": 10.0, "switches": 2.0}] * rounds,
     }
     return stored("ladder", configurations, blocks, rounds, pingpong=pingpong)
+
+
+def scaling_run(rounds=6):
+    """A run in which loops gain nothing with a GIL, and without one half as much again as they are
+    more; a machine on which two threads do 1.9 times the work of one."""
+    several = [pythons.Python(name, "", (), about) for name, about in PYTHONS.items()]
+
+    def rps(configuration):
+        loops = re.search(r"lab2, (\d+)", configuration.server)
+        more = int(loops[1]) - 1 if loops and configuration.python == "3.13t" else 0
+        return 1000.0 * (1 + more / 2)
+
+    run = run_of_several("scaling", scaled.configurations(several), rps, rounds)
+    run["spinners"] = {"1": [{"steps_per_us": 200.0, "cpus": 1.0}] * rounds,
+                       "2": [{"steps_per_us": 380.0, "cpus": 2.0}] * rounds}
+    return run
 
 
 def offline_run(rounds=5):

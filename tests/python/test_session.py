@@ -159,7 +159,8 @@ class Scripts(unittest.TestCase):
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     def test_help_says_the_exit_status(self):
-        for name in ("reproduce.py", "measure.py", "peers.py", "interpreters.py", "update_docs.py"):
+        for name in ("reproduce.py", "measure.py", "peers.py", "interpreters.py", "scaling.py",
+                     "update_docs.py"):
             with self.subTest(name):
                 done = self.run_script(name, "--help")
                 self.assertEqual(done.returncode, 0, done.stderr)
@@ -167,7 +168,7 @@ class Scripts(unittest.TestCase):
 
     def test_wrong_options_are_status_two(self):
         cases = [("reproduce.py", "--rounds", "0"), ("measure.py", "--only", "speed"),
-                 ("peers.py",), ("update_docs.py", "--wrong"), ("interpreters.py",),
+                 ("peers.py",), ("update_docs.py", "--wrong"), ("interpreters.py",), ("scaling.py",),
                  ("reproduce.py", "--python", "3.13t=x"), ("interpreters.py", "--rounds", "1")]
         for case in cases:
             with self.subTest(case):
