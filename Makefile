@@ -17,8 +17,9 @@
 ## PY=3.13, PY=3.13t      embed this Python, with or without the GIL; built once where it is missing
 ##                        (5 minutes; kept in ~/.cache/looplab). 3.13t-tsan: for ThreadSanitizer
 ## PY_OPT=pgo             the same with profile-guided optimisation (takes several times as long)
-## PYTHONS='3.13 3.13t'   several in one run of `make reproduce`, `make interpreters`, `make
-##                        breakdown`, `make scaling`; there are also `system`, and any path of a python3-config
+## PYTHONS='3.13 3.13t'   several in one run of `make reproduce`, and of `make interpreters`,
+##                        breakdown, scaling and workloads; there are also `system`, and any path
+##                        of a python3-config
 ## PYTHON_CONFIG=FILE     embed the Python of this python3-config (/usr/bin/python3-config)
 ## LLHTTP_PREFIX=DIR      use the llhttp in DIR/include and DIR/lib
 ## DEPS=0                 don't look for missing dependencies, don't install any
@@ -158,7 +159,9 @@ COMPILES_NOTHING = help deps python clean distclean format format-check writeup 
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 GOALS := $(or $(MAKECMDGOALS),all)
 
-ifneq ($(filter interpreters breakdown scaling,$(GOALS)),)
+# These measure on all interpreters unless told otherwise.
+ALL_PYTHONS = interpreters breakdown scaling workloads
+ifneq ($(filter $(ALL_PYTHONS),$(GOALS)),)
   PYTHONS := $(or $(strip $(PYTHONS)),system 3.13 3.13t)
 endif
 ifneq ($(PY)$(if $(PYTHONS),,$(PY_OPT)),)
@@ -187,8 +190,8 @@ ifneq ($(PYTHON_NAMES),)
     $(error PYTHONS: two of $(PYTHON_NAMES) have the same name)
   else ifneq ($(PY)$(filter command,$(origin PYTHON_CONFIG)),)
     $(error PYTHONS says which Pythons: leave PY and PYTHON_CONFIG out)
-  else ifneq ($(filter-out reproduce interpreters breakdown scaling,$(GOALS)),)
-    $(error PYTHONS is for `make reproduce`, `make interpreters`, `make breakdown`, `make scaling`)
+  else ifneq ($(filter-out reproduce $(ALL_PYTHONS),$(GOALS)),)
+    $(error PYTHONS is for `make reproduce` and for $(patsubst %,`make %`,$(ALL_PYTHONS)))
   endif
 endif
 
@@ -533,8 +536,8 @@ scaling: measured-pythons ## more loops for handlers that compute, with and with
 breakdown: measured-pythons ## where a request's time goes, hop by hop: PYTHONS, or all three
 	$(Q)$(PYTHON) bench/breakdown.py $(measured_in) $(quick) $(ARGS)
 
-workloads: measured ## the labs under other work than a hello: waits, computing in Python and in C
-	$(Q)$(PYTHON) bench/workloads.py --bin-dir $(BIN) $(quick) $(ARGS)
+workloads: measured-pythons ## the labs under other work than a hello: JSON, waits, computing: PYTHONS
+	$(Q)$(PYTHON) bench/workloads.py $(measured_in) $(quick) $(ARGS)
 
 measure: measured ## print each figure that the project promises, with PASS or FAIL
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)

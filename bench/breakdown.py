@@ -10,16 +10,6 @@ from driver import catalogue, reports, results, session, tables, taken_apart
 from driver.blocks import Configuration
 from driver.reports import LABS
 
-DEFAULT_ROUNDS, DEFAULT_SECONDS = results.ENOUGH["breakdown"]
-
-
-def options():
-    parser = session.parser(__doc__, DEFAULT_ROUNDS, DEFAULT_SECONDS, several_pythons=True)
-    parsed = parser.parse_args()
-    parsed.rounds = parsed.rounds or DEFAULT_ROUNDS
-    parsed.seconds = parsed.seconds or DEFAULT_SECONDS
-    return parsed
-
 
 def show(data):
     first = taken_apart.names(data)[0]
@@ -34,7 +24,7 @@ def show(data):
 
 
 def main():
-    parsed = options()
+    parsed = session.options_of_several(__doc__, "breakdown")
     found = session.check_pythons(parsed.python)
     specs = {}
     for python in found:

@@ -6,12 +6,9 @@ unpinned, one request at a time, in interleaved rounds. Where there is no GIL, l
 loops also with loops whose references nobody counts (apps/immortal.py).
 """
 
-import time
-
 from driver import catalogue, comparison, promises, pythons, reports, results, session, tables
 from driver.blocks import Configuration
 
-DEFAULT_ROUNDS, DEFAULT_SECONDS = results.INTERPRETERS_ROUNDS, results.INTERPRETERS_SECONDS
 PATIENCE = 1.25  # disturbed blocks are measured again until so many times the planned time is over
 
 
@@ -28,16 +25,6 @@ def configurations(pythons_of_run):
     return planned
 
 
-def options():
-    parser = session.parser(__doc__, DEFAULT_ROUNDS, DEFAULT_SECONDS, several_pythons=True)
-    parsed = parser.parse_args()
-    if not parsed.python:
-        parser.error("which interpreters? --python NAME=DIR, once for each")
-    parsed.rounds = parsed.rounds or DEFAULT_ROUNDS
-    parsed.seconds = parsed.seconds or DEFAULT_SECONDS
-    return parsed
-
-
 def show(data):
     for placement in promises.PLACEMENTS:
         print(f"\n{tables.text(*comparison.placement_table(data, placement))}")
@@ -52,7 +39,7 @@ def show(data):
 
 
 def main():
-    parsed = options()
+    parsed = session.options_of_several(__doc__, "interpreters")
     found = session.check_pythons(parsed.python)
     if pythons.pair({python.name: python.about for python in found}) is None:
         session.note("no two of them differ by the GIL alone, so nothing is put down to it")
@@ -62,11 +49,8 @@ def main():
         specs |= catalogue.immortal_labs_on(python) if python.free_threaded else {}
     environment = results.environment_of(found)
     run = session.new_run("interpreters", specs, configurations(found), parsed)
-    todo = run.todo()
-    run.time_limit = PATIENCE * run.planned_seconds(todo)
-    end = time.localtime(time.time() + run.planned_seconds(todo))
-    session.note(f"{len(todo)} blocks of {parsed.seconds} s, "
-                 f"until about {time.strftime('%H:%M', end)}")
+    run.time_limit = PATIENCE * run.planned_seconds(run.todo())
+    session.note_plan(run)
     whole = pythons.pair(environment["pythons"]) is not None
     store_as = results.name_for("interpreters", parsed.rounds, parsed.seconds, whole)
     return session.conduct(run, "interpreters", store_as, environment, show)[1]

@@ -5,21 +5,7 @@ lab1, and lab2 with 1, 2 and 4 loops, on handlers that compute in Python, unpinn
 interpreters, in interleaved rounds. Beside them bare threads in C: what the machine itself can gain.
 """
 
-import time
-
 from driver import reports, results, scaled, session, spinners, tables
-
-DEFAULT_ROUNDS, DEFAULT_SECONDS = results.ENOUGH["scaling"]
-
-
-def options():
-    parser = session.parser(__doc__, DEFAULT_ROUNDS, DEFAULT_SECONDS, several_pythons=True)
-    parsed = parser.parse_args()
-    if not parsed.python:
-        parser.error("which interpreters? --python NAME=DIR, once for each")
-    parsed.rounds = parsed.rounds or DEFAULT_ROUNDS
-    parsed.seconds = parsed.seconds or DEFAULT_SECONDS
-    return parsed
 
 
 def show(data):
@@ -29,16 +15,13 @@ def show(data):
 
 
 def main():
-    parsed = options()
+    parsed = session.options_of_several(__doc__, "scaling")
     found = session.check_pythons(parsed.python)
     specs = {}
     for python in found:
         specs |= scaled.specs(python)
     run = session.new_run("scaling", specs, scaled.configurations(found), parsed)
-    todo = run.todo()
-    end = time.localtime(time.time() + run.planned_seconds(todo))
-    session.note(f"{len(todo)} blocks of {parsed.seconds} s, "
-                 f"until about {time.strftime('%H:%M', end)}")
+    session.note_plan(run)
     program = scaled.program(found[0].bin_dir)
     store_as = results.name_for("scaling", parsed.rounds, parsed.seconds)
     return session.conduct(run, "scaling", store_as, results.environment_of(found), show,

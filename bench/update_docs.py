@@ -136,12 +136,9 @@ def breakdown_of(lab):
     return write
 
 
-def breakdown_table(make, legend=None):
+def one_table(make, legend=None):
+    """For what is a table and no more."""
     return lambda data: paragraphs(tables.markdown(*make(data)), legend)
-
-
-def workloads(data):
-    return paragraphs(tables.markdown(*work.table(data)), work.LEGEND, reports.disturbance(data))
 
 
 def scaling(data):
@@ -176,15 +173,19 @@ TABLES = {
     "breakdown-lab1": ("breakdown", breakdown_of("lab1")),
     "breakdown-lab2": ("breakdown", breakdown_of("lab2")),
     "breakdown-lab3": ("breakdown", breakdown_of("lab3")),
-    "breakdown-categories": ("breakdown", breakdown_table(taken_apart.categories)),
-    "breakdown-demand": ("breakdown", breakdown_table(taken_apart.demand,
+    "breakdown-categories": ("breakdown", one_table(taken_apart.categories)),
+    "breakdown-demand": ("breakdown", one_table(taken_apart.demand,
                                                       taken_apart.DEMAND_LEGEND)),
-    "workloads": ("workloads", workloads),
+    "workloads": ("workloads", one_table(work.rates, work.LEGEND)),
+    "workloads-costs": ("workloads", one_table(work.costs)),
+    "workloads-tails": ("workloads", one_table(work.tails)),
+    "workloads-connections": ("workloads", one_table(work.by_connections)),
+    "workloads-pythons": ("workloads", one_table(work.by_python)),
     "scaling": ("scaling", scaling),
     "compare": ("compare", compare),
     "soak": ("soak", soak),
     "idle": ("idle", idle),
-    "breakdown-summary": ("breakdown", breakdown_table(taken_apart.summary)),
+    "breakdown-summary": ("breakdown", one_table(taken_apart.summary)),
 }
 
 

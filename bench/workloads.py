@@ -1,38 +1,34 @@
 #!/usr/bin/env python3
-"""The labs under other work than a hello: waits, and computing in Python or in C; `make workloads`.
+"""The labs under other work than a hello: JSON, waits, computing in Python and in C; `make workloads`.
 
-Pinned (the server on one CPU, wrk on another), 100 connections, one request at a time, in
-interleaved rounds.
+In interleaved rounds, one request at a time: each work at 100 connections, pinned (the server on one
+CPU, wrk on another), on the first interpreter; three of them at 1, 10 and 1,000 connections; the same
+three on each interpreter, unpinned.
 """
 
-from driver import catalogue, reports, results, session, tables, work
-from driver.blocks import Configuration
-from driver.reports import LABS
+from driver import reports, results, session, tables, work
 
-DEFAULT_ROUNDS, DEFAULT_SECONDS = results.ENOUGH["workloads"]
-
-
-def options():
-    parser = session.parser(__doc__, DEFAULT_ROUNDS, DEFAULT_SECONDS)
-    parsed = parser.parse_args()
-    parsed.rounds = parsed.rounds or DEFAULT_ROUNDS
-    parsed.seconds = parsed.seconds or DEFAULT_SECONDS
-    return parsed
+TABLES = (work.rates, work.costs, work.tails, work.by_connections, work.by_python)
 
 
 def show(data):
-    print(f"\n{tables.text(*work.table(data))}\n")
+    for table in TABLES:
+        print(f"\n{tables.text(*table(data))}")
+    print()
     session.print_wrapped(work.LEGEND, reports.disturbance(data), reports.caption(data))
 
 
 def main():
-    parsed = options()
-    session.check_programs(parsed.bin_dir)
-    specs = work.specs(catalogue.labs(parsed.bin_dir))
-    planned = [Configuration(work.name(lab, one)) for one in work.WORK for lab in LABS]
+    parsed = session.options_of_several(__doc__, "workloads")
+    found = session.check_pythons(parsed.python)
+    specs = {}
+    for python in found:
+        specs |= work.specs(python)
+    planned = work.configurations([python.name for python in found])
     run = session.new_run("workloads", specs, planned, parsed)
+    session.note_plan(run)
     store_as = results.name_for("workloads", parsed.rounds, parsed.seconds)
-    return session.conduct(run, "workloads", store_as, results.environment(parsed.bin_dir), show)[1]
+    return session.conduct(run, "workloads", store_as, results.environment_of(found), show)[1]
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ class Configuration:
     placement: str = "pinned"  # "pinned": wrk on one CPU, the server on another; or "unpinned"
     pipelined: bool = False
     python: str = ""  # the name of the embedded interpreter, where a run has several
+    connections: int = wrk.CONNECTIONS
 
     @property
     def program(self):
@@ -34,6 +35,8 @@ class Configuration:
     @property
     def key(self):
         load = f"{wrk.PIPELINED} pipelined" if self.pipelined else "plain"
+        if self.connections != wrk.CONNECTIONS:
+            load += f", {self.connections} connections"
         return f"{self.program}, {self.placement}, {load}"
 
 
@@ -42,11 +45,13 @@ def order(configurations, round_number):
     return list(configurations) if round_number % 2 else list(reversed(configurations))
 
 
-def one_block(server, seconds, pipelined, wrk_cpus):
+def one_block(server, seconds, configuration, wrk_cpus):
     """Load a server once. Returns its figures; raises ServerError on wrong answers."""
+    server.settle()
     others = procfs.OtherLoad()
     usage, start = server.usage(), time.monotonic()
-    report, wrk_cpu = wrk.run(server.url, seconds, pipelined, wrk_cpus)
+    report, wrk_cpu = wrk.run(server.url, seconds, configuration.pipelined, wrk_cpus,
+                              configuration.connections)
     elapsed = time.monotonic() - start
     used = server.usage() - usage
     name = server.spec.name
@@ -158,9 +163,9 @@ class Run:
     def _add_block(self, number, configuration):
         server = self._server(configuration)
         wrk_cpus = self._cpus[0] if configuration.placement == "pinned" else None
-        load = (server, self.seconds, configuration.pipelined, wrk_cpus)
+        load = (server, self.seconds, configuration, wrk_cpus)
         if configuration.key not in self._warm:
-            self.measure_block(server, WARM_UP_SECONDS, configuration.pipelined, wrk_cpus)
+            self.measure_block(server, WARM_UP_SECONDS, configuration, wrk_cpus)
             self._warm.add(configuration.key)
         attempts = [self.measure_block(*load)]
         while attempts[-1]["others_share"] > OTHERS_LIMIT and self._may_repeat(len(attempts)):

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from . import procfs
 
 START_SECONDS = 20
+SETTLE_SECONDS = 120
+ANSWER_SECONDS = 5
 STOP_SECONDS = 5
 ANSWER = b"Hello, World!"
 _PR_SET_PDEATHSIG = 1
@@ -136,6 +138,14 @@ class Server:
             time.sleep(0.02)
         self._fail(f"didn't say where it listens within {START_SECONDS} s")
 
+    def settle(self):
+        """Wait until what an earlier load has left behind is done with: a handler that has begun is
+        carried through, though its client has gone."""
+        try:
+            self._get(SETTLE_SECONDS)
+        except (OSError, http.client.HTTPException) as error:
+            self._fail(f"isn't done with an earlier load after {SETTLE_SECONDS} s ({error})")
+
     def _check_answer(self):
         """A wrong answer would make every figure worthless."""
         deadline = time.monotonic() + START_SECONDS
@@ -152,8 +162,8 @@ class Server:
         if (status, body) != (200, self.spec.answer):
             self._fail(f"answers {self.spec.path} with status {status} and {body[:60]!r}")
 
-    def _get(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+    def _get(self, timeout=ANSWER_SECONDS):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             connection.request("GET", self.spec.path)
             answer = connection.getresponse()

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import textwrap
+import time
 from dataclasses import asdict
 
 from . import catalogue, procfs, pythons, reports, results, wrk
@@ -50,6 +51,26 @@ def parser(description, rounds, seconds, exit_status=EXIT_STATUS.format(more="")
     options.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True,
                          help="continue an interrupted run of the same programs")
     return options
+
+
+def options_of_several(description, kind):
+    """The options of a script that measures several interpreters, with as many rounds as a run for
+    the record has."""
+    rounds, seconds = results.ENOUGH[kind]
+    options = parser(description, rounds, seconds, several_pythons=True)
+    parsed = options.parse_args()
+    if not parsed.python:
+        options.error("which interpreters? --python NAME=DIR, once for each")
+    parsed.rounds = parsed.rounds or rounds
+    parsed.seconds = parsed.seconds or seconds
+    return parsed
+
+
+def note_plan(run):
+    """How much is to be measured, and until when."""
+    todo = run.todo()
+    end = time.localtime(time.time() + run.planned_seconds(todo))
+    note(f"{len(todo)} blocks of {run.seconds} s, until about {time.strftime('%H:%M', end)}")
 
 
 def check_programs(bin_dir, programs=catalogue.PROGRAMS, command="make measured"):

@@ -1,12 +1,20 @@
-"""What a request makes a lab do, beside saying hello: the routes of `make workloads`, its table."""
+"""What a request makes a lab do, beside saying hello: what `make workloads` runs, and its tables.
 
-from dataclasses import dataclass, replace
+Three parts in one run, interleaved: every work at 100 connections; some of it at other numbers of
+connections; some of it on other interpreters, where the system puts the threads.
+"""
 
+import json
+import os
+from dataclasses import dataclass
+
+from apps import documents
+
+from . import catalogue
 from .blocks import Configuration
-from .reports import LABS, figures_of
-from .tables import milliseconds, number, thousands, with_interval
-
-PRIMES = 1000  # below it: some hundred µs in Python, some ten in C
+from .reports import figures_of
+from .servers import Spec
+from .tables import milliseconds, number, thousands
 
 
 @dataclass(frozen=True)
@@ -16,47 +24,132 @@ class Work:
     answer: bytes
 
 
+def _json(kib):
+    answer = json.dumps(documents.DOCUMENTS[kib], separators=(",", ":")).encode()
+    return Work(f"JSON, {kib} KiB", f"/json/{kib}", answer)
+
+
+def _wait(us):
+    return Work(f"wait {us / 1000:g} ms", f"/wait/{us}", b"waited")
+
+
+def _primes(n, count):
+    return Work(f"primes below {n:,} in Python", f"/primes/{n}", str(count).encode())
+
+
+def _native_primes(n, count):
+    return Work(f"primes below {n:,} in C", f"/native/cpu?n={n}",
+                f'{{"n":{n},"primes":{count}}}'.encode())
+
+
+HELLO, WAIT, COMPUTE = Work("hello", "/", b"Hello, World!"), _wait(10_000), _primes(3_000, 430)
 WORK = (
-    Work("hello", "/", b"Hello, World!"),
-    Work("wait 1 ms", "/wait?ms=1", b'{"waited_ms":1}'),
-    Work("wait 5 ms", "/wait?ms=5", b'{"waited_ms":5}'),
-    Work("primes in Python", f"/cpu?n={PRIMES}", b'{"n":1000,"primes":168}'),
-    Work("primes in C", f"/native/cpu?n={PRIMES}", b'{"n":1000,"primes":168}'),
+    HELLO,
+    _json("1"),
+    _json("64"),
+    _wait(100),
+    _wait(1_000),
+    WAIT,
+    _wait(100_000),
+    _primes(100, 25),
+    _primes(700, 125),
+    COMPUTE,
+    _primes(20_000, 2262),
+    _native_primes(3_000, 430),
+    _native_primes(20_000, 2262),
+    Work("a mix of them", "/mix", b"mixed"),
 )
+SOME = (HELLO, WAIT, COMPUTE)
+OTHER_CONNECTIONS = (1, 10, 1000)
+THREADS = 32
 
+SERVERS = {  # name: (program, arguments, object of the app)
+    "lab1": ("lab1", (), "async_app"),
+    "lab2": ("lab2", ("--workers", str(catalogue.REPORT_WORKERS)), "async_app"),
+    "lab3": ("lab3", (), "sync_app"),
+    f"lab3, {THREADS} threads": ("lab3", ("--pool", str(THREADS)), "sync_app"),
+}
 LEGEND = (
-    "CPU time is the server's, per request. The ratio is requests/s to lab1's with the same work. "
-    "lab2 has 8 loops. Waits: asyncio.sleep in labs 1 and 2, time.sleep in lab3. Primes: those below "
-    f"{PRIMES:,} by trial division, in Python on the handler's thread, in C on libuv's pool."
+    f"lab2 has {catalogue.REPORT_WORKERS} loops; the last server is lab3 with --pool {THREADS}. Waits: "
+    "asyncio.sleep, and time.sleep in lab3. Primes: by trial division, on the handler's thread in "
+    "Python, on libuv's pool in C. The mix: of twenty requests sixteen say hello, three wait for 10 "
+    "ms, one computes primes below 2,000."
 )
 
 
-def name(lab, work):
-    return f"{lab}, {work.text}"
+def name(server, work):
+    return f"{server}, {work.text}"
 
 
-def specs(labs):
-    return {name(lab, work): replace(labs[lab], name=name(lab, work), path=work.path,
-                                     answer=work.answer)
-            for work in WORK for lab in LABS}
+def specs(python):
+    """Every server for each work, on one interpreter."""
+    found = {}
+    for server, (program, arguments, app) in SERVERS.items():
+        command = (os.path.abspath(os.path.join(python.bin_dir, program)), "--port", "0",
+                   *arguments, "--app", f"workloads_app:{app}")
+        for work in WORK:
+            key = f"{name(server, work)} on {python.name}"
+            found[key] = Spec(key, command, path=work.path, cwd=catalogue.APPS, answer=work.answer,
+                              free_threaded=python.free_threaded)
+    return found
 
 
-def table(data):
+def configurations(python_names):
+    """What is compared stands next to each other."""
+    first = python_names[0]
+    planned = [Configuration(name(server, work), python=first) for work in WORK for server in SERVERS]
+    for count in OTHER_CONNECTIONS:
+        planned += [Configuration(name(server, work), python=first, connections=count)
+                    for work in SOME for server in SERVERS]
+    planned += [Configuration(name(server, work), "unpinned", python=python)
+                for work in SOME for server in SERVERS for python in python_names]
+    return planned
+
+
+# ---- Tables --------------------------------------------------------------------------------------
+
+
+def _first(data):
+    return next(iter(data["environment"]["pythons"]))
+
+
+def _table(data, rows, field, form):
+    """A column for each server. rows: [(heading, work, what else the configuration has)]"""
     figures = figures_of(data)
-    rows = []
-    for work in WORK:
-        base = Configuration(name("lab1", work)).key
-        for lab in LABS:
-            key = Configuration(name(lab, work)).key
-            ratio = "1" if lab == "lab1" else with_interval(*figures.ratio(key, base, "rps"),
-                                                            form="{:.3f}".format)
-            rows.append([
-                work.text if lab == "lab1" else "",
-                lab,
-                thousands(figures.median(key, "rps")),
-                milliseconds(figures.median(key, "p50_us")),
-                milliseconds(figures.median(key, "p99_us")),
-                number(figures.median(key, "cpu_us")),
-                ratio,
-            ])
-    return ["work", "lab", "requests/s", "p50 ms", "p99 ms", "CPU µs", "ratio to lab1"], rows
+    made = []
+    for heading, work, more in rows:
+        keys = [Configuration(name(server, work), **{"python": _first(data), **more}).key
+                for server in SERVERS]
+        made.append([heading, *(form(figures.median(key, field)) if figures.has(key) else "-"
+                                for key in keys)])
+    return made
+
+
+def by_work(data, field, form, heading):
+    rows = [(work.text, work, {}) for work in WORK]
+    return [heading, *SERVERS], _table(data, rows, field, form)
+
+
+def rates(data):
+    return by_work(data, "rps", thousands, "requests/s")
+
+
+def costs(data):
+    return by_work(data, "cpu_us", number, "CPU µs per request")
+
+
+def tails(data):
+    return by_work(data, "p99_us", milliseconds, "p99, ms")
+
+
+def by_connections(data):
+    counts = (1, 10, 100, 1000)
+    rows = [(f"{work.text}, {count:,} connection{'s' if count > 1 else ''}", work,
+             {"connections": count}) for work in SOME for count in counts]
+    return ["requests/s", *SERVERS], _table(data, rows, "rps", thousands)
+
+
+def by_python(data):
+    rows = [(f"{work.text}, on {python}", work, {"placement": "unpinned", "python": python})
+            for work in SOME for python in data["environment"]["pythons"]]
+    return ["requests/s, unpinned", *SERVERS], _table(data, rows, "rps", thousands)

@@ -38,7 +38,7 @@ class FakeMachine:
         self.servers.append(FakeServer(spec, cpus))
         return self.servers[-1]
 
-    def measure_block(self, server, seconds, pipelined, wrk_cpus):
+    def measure_block(self, server, seconds, _configuration, _wrk_cpus):
         if seconds == WARM_UP:
             self.warm_ups.append(server.spec.name)
             return support.figures()
@@ -213,6 +213,9 @@ class Failing(RunTest):
             url = "http://127.0.0.1:9/"
             spent = iter(range(100))
 
+            def settle(self):
+                pass
+
             def usage(self):
                 return Usage(cpu=next(self.spent))
 
@@ -225,11 +228,11 @@ class Failing(RunTest):
                 stack.enter_context(unittest.mock.patch.object(
                     blocks.wrk, "run", return_value=(wrong, 0.1)))
                 with self.assertRaisesRegex(ServerError, f"x failed under load.*{value} "):
-                    blocks.one_block(Loaded(), 3, False, None)
+                    blocks.one_block(Loaded(), 3, A, None)
         silent = blocks.wrk.Report(**{**report, "requests": 0})
         with unittest.mock.patch.object(blocks.wrk, "run", return_value=(silent, 0.1)):
             with self.assertRaisesRegex(ServerError, "x answered nothing"):
-                blocks.one_block(Loaded(), 3, False, None)
+                blocks.one_block(Loaded(), 3, A, None)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Conduct(support.WithFolder):
         the data that were shown)."""
         steps, shown, output = list(script), [], io.StringIO()
 
-        def measure_block(server, seconds, pipelined, cpus):
+        def measure_block(server, seconds, _configuration, _cpus):
             step = steps.pop(0) if seconds == 3 and steps else None
             if isinstance(step, BaseException):
                 raise step

@@ -29,7 +29,7 @@ class OneBlock(unittest.TestCase):
         return json.dumps({**support.breakdown_report(), **more})
 
     def test_wrks_figures_and_the_report_are_kept(self):
-        found = taken_apart.one_block(lab(self.report()), 1, False, None)
+        found = taken_apart.one_block(lab(self.report()), 1, None, None)
         self.assertEqual((found["rps"], found["mean_us"], found["cpu_us"]), (5000, 1100, 20))
         self.assertEqual(found["report"]["hops"][0]["from"], "parsed")
         self.assertGreaterEqual(found["others_share"], 0)
@@ -37,17 +37,17 @@ class OneBlock(unittest.TestCase):
     def test_a_lab_that_fails_or_reports_nothing_is_an_error_with_its_words(self):
         for bad in (lab(self.report(), status=1), lab("{"), lab(self.report(bench=None))):
             with self.assertRaisesRegex(ServerError, "out of order"):
-                taken_apart.one_block(bad, 1, False, None)
+                taken_apart.one_block(bad, 1, None, None)
 
     def test_a_gil_that_came_back_is_an_error(self):
         with self.assertRaisesRegex(ServerError, "turned the GIL on"):
-            taken_apart.one_block(lab(self.report(), free_threaded=True), 1, False, None)
-        taken_apart.one_block(lab(self.report(gil=False), free_threaded=True), 1, False, None)
+            taken_apart.one_block(lab(self.report(), free_threaded=True), 1, None, None)
+        taken_apart.one_block(lab(self.report(gil=False), free_threaded=True), 1, None, None)
 
     def test_a_program_that_is_missing_is_an_error(self):
         gone = taken_apart.Lab(Spec("lab1", (os.path.join(support.BENCH, "nothing"),)), None)
         with self.assertRaisesRegex(ServerError, "can't be started"):
-            taken_apart.one_block(gone, 1, False, None)
+            taken_apart.one_block(gone, 1, None, None)
 
 
 class Tables(unittest.TestCase):
