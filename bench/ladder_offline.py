@@ -35,11 +35,13 @@ def options():
 
 def timed_blocks(bin_dir, rounds):
     """Every rung in turn, forwards and backwards."""
-    timed, progress, blocks = offline.Timed(bin_dir), Progress(0), []
+    timed, blocks = offline.Timed(bin_dir), []
+    progress = Progress(rounds * len(offline.RUNGS) * offline.SECONDS_WITH_START)
     for number in range(1, rounds + 1):
         for rung in offline.RUNGS if number % 2 else reversed(offline.RUNGS):
             progress.show(rung.name, number, rounds)
             blocks.append({"round": number, "rung": rung.name, **timed.once(rung)})
+            progress.seconds_left -= offline.SECONDS_WITH_START
     progress.clear()
     return blocks
 
@@ -50,6 +52,7 @@ def counted(parsed):
     if not offline.has_callgrind():
         session.note("valgrind isn't installed (apt-get install valgrind): no instructions")
         return {}
+    session.note("instructions by callgrind, which takes about two minutes more")
     return offline.all_instructions(parsed.bin_dir, session.note)
 
 

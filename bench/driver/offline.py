@@ -11,6 +11,7 @@ from . import procfs, rungs
 from .servers import ServerError
 
 SECONDS = 0.5  # about what a timed run takes
+SECONDS_WITH_START = 0.9  # and what it takes with its interpreter's start; for the time left only
 MIN_REQUESTS, MAX_REQUESTS = 5_000, 2_000_000
 COUNTS = 500, 2_500  # requests of the two runs whose instructions are subtracted
 # Python makes a thread give up the GIL after 5 ms if another waits for it. callgrind is some fifty
