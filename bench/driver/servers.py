@@ -144,6 +144,8 @@ class Server:
         try:
             self._get(SETTLE_SECONDS)
         except (OSError, http.client.HTTPException) as error:
+            if self.process.poll() is not None:
+                self._fail(f"ended with status {self.process.returncode} between two loads")
             self._fail(f"isn't done with an earlier load after {SETTLE_SECONDS} s ({error})")
 
     def _check_answer(self):

@@ -85,6 +85,19 @@ class Starting(unittest.TestCase):
             self.assertEqual(os.sched_getaffinity(server.process.pid), cpu)
 
 
+class Settling(unittest.TestCase):
+    def test_it_waits_until_a_request_is_answered(self):
+        with Server(spec(program())) as server:
+            server.settle()
+
+    def test_one_that_does_not_answer_any_more_is_an_error(self):
+        with Server(spec(program())) as server:
+            os.kill(server.process.pid, signal.SIGKILL)
+            server.process.wait()
+            with self.assertRaisesRegex(ServerError, "ended with status -9 between two"):
+                server.settle()
+
+
 class Refusing(unittest.TestCase):
     def refused(self, refused_spec):
         with self.assertRaises(ServerError) as caught:
