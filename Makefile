@@ -499,7 +499,7 @@ run-fuzz: $(FUZZ:%=$(BIN)/fuzz_%)
 
 # What is measured is never the instrumented build.
 MEASURING = reproduce interpreters scaling breakdown workloads measure compare ladder \
-            ladder-offline tracing bench-peers trace-cost
+            ladder-offline tracing open-loop bench-peers trace-cost
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
@@ -538,6 +538,9 @@ breakdown: measured-pythons ## where a request's time goes, hop by hop: PYTHONS,
 
 workloads: measured-pythons ## the labs under other work than a hello: JSON, waits, computing: PYTHONS
 	$(Q)$(PYTHON) bench/workloads.py $(measured_in) $(quick) $(ARGS)
+
+open-loop: measured ## latency at a constant rate of requests, counted from when each was due
+	$(Q)$(PYTHON) bench/open_loop.py --bin-dir $(BIN) $(quick) $(ARGS)
 
 measure: measured ## print each figure that the project promises, with PASS or FAIL
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)

@@ -26,7 +26,7 @@ import sys
 import tempfile
 
 from driver import before_after, cells, comparison, held_up, ladder_report, promises, regions
-from driver import reports, results, scaled, tables, taken_apart, work
+from driver import reports, results, scaled, steady, tables, taken_apart, work
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 DOCUMENTS = ("README.md", "WRITEUP.md")
@@ -46,6 +46,7 @@ COMMANDS = {
     "breakdown": "make breakdown",
     "workloads": "make workloads",
     "scaling": "make scaling",
+    "open-loop": "make open-loop",
     "compare": "make compare BEFORE=REVISION",
     "soak": "make soak",
     "idle": "make idle",
@@ -182,6 +183,7 @@ TABLES = {
     "workloads-connections": ("workloads", one_table(work.by_connections)),
     "workloads-pythons": ("workloads", one_table(work.by_python)),
     "scaling": ("scaling", scaling),
+    "open-loop": ("open-loop", one_table(steady.table, steady.LEGEND)),
     "compare": ("compare", compare),
     "soak": ("soak", soak),
     "idle": ("idle", idle),

@@ -19,6 +19,8 @@
     work.py         other work than a hello, and its table
     scaled.py       more loops for handlers that compute, and its tables
     spinners.py     the ceiling over them: bare threads that compute
+    steady.py       a constant rate of requests, and its table
+    constant_rate.py  the client of that, a program of its own
     taken_apart.py  labs that say where their requests' time goes, and the tables of that
     rungs.py        the ladder: rungs, parents, how each is started
     ladder_report.py  its tables

@@ -26,6 +26,7 @@ ENOUGH = {
     "breakdown": (5, 4),
     "workloads": (3, 2),
     "scaling": (6, 2),
+    "open-loop": (3, 4),
 }
 RECORDS = {
     "reproduce": "reference.json",
@@ -38,6 +39,7 @@ RECORDS = {
     "breakdown": "breakdown.json",
     "workloads": "workloads.json",
     "scaling": "scaling.json",
+    "open-loop": "open-loop.json",
     "compare": "compare.json",
     "soak": "soak.json",
     "idle": "idle.json",
@@ -53,6 +55,7 @@ ORIENTATIONS = {
     "breakdown": "latest-breakdown.json",
     "workloads": "latest-workloads.json",
     "scaling": "latest-scaling.json",
+    "open-loop": "latest-open-loop.json",
     "compare": "latest-compare.json",
     "soak": "latest-soak.json",
     "idle": "latest-idle.json",

@@ -43,6 +43,7 @@ def _native_primes(n, count):
 
 
 HELLO, WAIT, COMPUTE = Work("hello", "/", b"Hello, World!"), _wait(10_000), _primes(3_000, 430)
+MIX = Work("a mix of them", "/mix", b"mixed")
 WORK = (
     HELLO,
     _json("1"),
@@ -57,7 +58,7 @@ WORK = (
     _primes(20_000, 2262),
     _native_primes(3_000, 430),
     _native_primes(20_000, 2262),
-    Work("a mix of them", "/mix", b"mixed"),
+    MIX,
 )
 SOME = (HELLO, WAIT, COMPUTE)
 OTHER_CONNECTIONS = (1, 10, 1000)

@@ -13,7 +13,7 @@ sys.path.insert(0, BENCH)
 from dataclasses import asdict  # noqa: E402
 
 from driver import (  # noqa: E402
-    before_after, offline, pythons, results, rungs, scaled, work)
+    before_after, offline, pythons, results, rungs, scaled, steady, work)
 from driver.blocks import Configuration  # noqa: E402
 
 ENVIRONMENT = {
@@ -214,6 +214,21 @@ def workloads_run(rounds=3):
     connection more by one request/s faster."""
     return run_of_several("workloads", work.configurations(list(PYTHONS)),
                           lambda c: LAB_RPS[c.server[:4]] + c.connections, rounds)
+
+
+def open_loop_run(rounds=3):
+    """A run in which a tenth of lab3's requests is never answered."""
+    configurations = steady.configurations()
+    blocks = []
+    for number in range(1, rounds + 1):
+        for c in configurations:
+            slow = c.server.startswith("lab3 at")
+            blocks.append({"round": number, "key": c.key, **asdict(c), "requests": 900,
+                           "outstanding": 100 if slow else 0, "failed": 0, "p50_us": 1000.0,
+                           "p99_us": None if slow else 20_000.0,
+                           "p99.9_us": None if slow else 30_000.0, "lag_p99_us": 500.0,
+                           "cpu_us": 40.0, "others_share": 0.0, "disturbed": False, "rejected": []})
+    return stored("open-loop", configurations, blocks, rounds)
 
 
 def compare_run(after_us=10.2, rounds=10):
