@@ -68,12 +68,12 @@ static bool accepts(int port)
     return accepted;
 }
 
-/* Labs 1 and 2: who is being served is served to the end; nobody else is let in. */
+/* Labs 1, 2 and 4: who is being served is served to the end; nobody else is let in. */
 Test(lifecycle, requests_in_flight_get_their_answers)
 {
     client_t parked, halfway;
 
-    for (int number = 1; number <= 2; number++) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
         lab_process_t *lab = lab_start(number, "park", NULL);
 
         client_connect(&halfway, lab->port);
@@ -122,7 +122,7 @@ Test(lifecycle, the_drain_timeout_cuts_off_what_is_left)
 {
     client_t parked, pipelined;
 
-    for (int number = 1; number <= 2; number++)
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number))
         for (int zero = 0; zero < 2; zero++) {
             lab_process_t *lab =
                 lab_start(number, "park", zero ? "--drain-timeout=0" : "--drain-timeout=0.1", NULL);
@@ -169,7 +169,7 @@ Test(lifecycle, a_second_signal_ends_at_once)
     static const int signals[] = {SIGINT, SIGTERM};
     client_t         client;
 
-    for (int number = 1; number <= 2; number++)
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number))
         for (int i = 0; i < 2; i++) {
             lab_process_t *lab = lab_start(number, "park", NULL);
 
