@@ -556,7 +556,7 @@ compare: measured ## CPU per request of lab3 and /native beside that of an earli
 	        --before "$${folder##*/}" $(quick) $(ARGS)
 
 eager: measured ## lab4: what its handlers cost that wait, and those that don't
-	$(Q)$(PYTHON) bench/eager.py --bin-dir $(BIN) $(ARGS)
+	$(Q)$(PYTHON) bench/eager.py --bin-dir $(BIN) $(quick) $(ARGS)
 
 tracing: measured ## what --stats costs, and whether its breakdown adds up
 	$(Q)$(PYTHON) bench/tracing.py --bin-dir $(BIN) $(ARGS)

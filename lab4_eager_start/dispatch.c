@@ -16,6 +16,8 @@
  * coroutine goes on in: it is made at that moment (on_task_asked()).
  *
  * Everything here runs on the HTTP thread. req->lab_data is the task, while there is one.
+ *
+ * In the write-up: WRITEUP.md, "Lab 4: handlers that start where they stand".
  */
 #include <stdlib.h>
 
@@ -36,8 +38,7 @@ struct lab {
     bridge_thread_t *python; /* borrowed: this thread's Python state */
     bridge_asyncio_t asyncio;
     started_types_t  started;
-    PyObject        *context; /* owned, as all of these: each request's is a copy of it */
-    PyObject        *is_coroutine, *enter_task, *leave_task; /* asyncio's functions */
+    PyObject        *context; /* owned: each request's is a copy of it */
 
     nested_loop_t loop;
     first_step_t *step; /* NULL: none is under way */
@@ -48,22 +49,6 @@ static void on_end(void *owner, http_request_t *req, PyObject *value);
 static void on_loop_closed(void *owner);
 
 /* ---- The first step -------------------------------------------------------------------------- */
-
-/* returns 0, or -1 with an exception set, as asyncio.create_task() does */
-static int check_coroutine(const lab_t *lab, PyObject *object)
-{
-    PyObject *yes;
-    int       is_one;
-
-    if (PyCoro_CheckExact(object))
-        return 0;
-    yes = PyObject_CallOneArg(lab->is_coroutine, object); /* new */
-    is_one = yes == NULL ? -1 : PyObject_IsTrue(yes);
-    Py_XDECREF(yes);
-    if (is_one == 0)
-        PyErr_Format(PyExc_TypeError, "a coroutine was expected, got %R", object);
-    return is_one > 0 ? 0 : -1;
-}
 
 /* Enter or leave the task of this step, as asyncio's current one. 0, or -1 with an exception set */
 static int set_current_task(lab_t *lab, const first_step_t *step, PyObject *function)
@@ -92,7 +77,7 @@ static int on_task_asked(void *owner)
         return 0; /* asyncio knows */
     if (make_task(lab, step) != 0)
         return -1;
-    return set_current_task(lab, step, lab->enter_task);
+    return set_current_task(lab, step, lab->asyncio.enter_task);
 }
 
 /* ④ The request's task goes on with what the step came to: `value`, stolen, or an exception. */
@@ -106,7 +91,7 @@ static void go_on(lab_t *lab, first_step_t *step, PySendResult outcome, PyObject
         return;
     }
     started_first_step(step->started, outcome, value, was_asked_for);
-    if (was_asked_for && set_current_task(lab, step, lab->leave_task) != 0)
+    if (was_asked_for && set_current_task(lab, step, lab->asyncio.leave_task) != 0)
         PyErr_WriteUnraisable(lab->loop.loop);
     Py_DECREF(step->started);
 }
@@ -117,7 +102,8 @@ static PySendResult take_step(lab_t *lab, first_step_t *step, PyObject **value)
     PySendResult outcome = PYGEN_ERROR;
 
     step->coroutine = bridge_call_handler(step->req); /* ② new; NULL: it raised */
-    if (step->coroutine == NULL || check_coroutine(lab, step->coroutine) != 0)
+    if (step->coroutine == NULL ||
+        bridge_asyncio_check_coroutine(&lab->asyncio, step->coroutine) != 0)
         return PYGEN_ERROR;
     lab->step = step;
     outcome = PyIter_Send(step->coroutine, Py_None, value); /* new, unless it raised */
@@ -193,25 +179,18 @@ void lab_on_client_gone(lab_t *lab, http_request_t *req)
 
 /* ---- Start and end --------------------------------------------------------------------------- */
 
-/* Attached: module.name, new; NULL with an exception set */
-static PyObject *import(const char *module_name, const char *name)
+/* Attached. returns 0, or -1 (said on stderr) */
+static int open_loop(lab_t *lab, const lab_context_t *context)
 {
-    PyObject *module = PyImport_ImportModule(module_name); /* new */
-    PyObject *found = module == NULL ? NULL : PyObject_GetAttrString(module, name);
-
-    Py_XDECREF(module);
-    return found;
-}
-
-/* Attached. returns 0, or -1 with an exception set */
-static int look_up(lab_t *lab)
-{
-    lab->context = PyContext_CopyCurrent(); /* as it is before the app's hooks */
-    if (lab->context == NULL || (lab->is_coroutine = import("asyncio", "iscoroutine")) == NULL ||
-        (lab->enter_task = import("asyncio.tasks", "_enter_task")) == NULL ||
-        (lab->leave_task = import("asyncio.tasks", "_leave_task")) == NULL)
+    lab->context = PyContext_CopyCurrent(); /* new: as it is before the app's hooks */
+    if (lab->context == NULL || started_open(&lab->started, on_end, lab) != 0) {
+        PyErr_Print();
         return -1;
-    return started_open(&lab->started, on_end, lab);
+    }
+    if (nested_loop_open(&lab->loop, context) != 0)
+        return -1;
+    bridge_on_task_asked(lab->bridge, on_task_asked, lab);
+    return 0;
 }
 
 int lab_open(lab_t **out, const lab_context_t *context)
@@ -225,14 +204,8 @@ int lab_open(lab_t **out, const lab_context_t *context)
     lab->python = context->http_thread;
     err = bridge_asyncio_open(&lab->asyncio, lab->python);
     bridge_attach(lab->python);
-    if (err == 0 && look_up(lab) != 0) {
-        PyErr_Print();
-        err = -1;
-    }
     if (err == 0)
-        err = nested_loop_open(&lab->loop, context);
-    if (err == 0)
-        bridge_on_task_asked(lab->bridge, on_task_asked, lab);
+        err = open_loop(lab, context);
     bridge_detach(lab->python);
     if (err != 0) {
         lab_close(lab);
@@ -254,9 +227,6 @@ void lab_close(lab_t *lab)
     nested_loop_close(&lab->loop);
     bridge_on_task_asked(lab->bridge, NULL, NULL);
     started_close(&lab->started);
-    Py_CLEAR(lab->leave_task);
-    Py_CLEAR(lab->enter_task);
-    Py_CLEAR(lab->is_coroutine);
     Py_CLEAR(lab->context);
     bridge_detach(lab->python);
     bridge_asyncio_close(&lab->asyncio, lab->python);

@@ -25,6 +25,7 @@ class Configuration:
     placement: str = "pinned"  # "pinned": wrk on one CPU, the server on another; or "unpinned"
     pipelined: bool = False
     python: str = ""  # the name of the embedded interpreter, where a run has several
+    connections: int = wrk.CONNECTIONS
 
     @property
     def program(self):
@@ -34,6 +35,8 @@ class Configuration:
     @property
     def key(self):
         load = f"{wrk.PIPELINED} pipelined" if self.pipelined else "plain"
+        if self.connections != wrk.CONNECTIONS:
+            load = f"{self.connections} connection{'s' * (self.connections > 1)}, {load}"
         return f"{self.program}, {self.placement}, {load}"
 
 
@@ -42,11 +45,11 @@ def order(configurations, round_number):
     return list(configurations) if round_number % 2 else list(reversed(configurations))
 
 
-def one_block(server, seconds, pipelined, wrk_cpus):
+def one_block(server, seconds, pipelined, wrk_cpus, connections=wrk.CONNECTIONS):
     """Load a server once. Returns its figures; raises ServerError on wrong answers."""
     others = procfs.OtherLoad()
     usage, start = server.usage(), time.monotonic()
-    report, wrk_cpu = wrk.run(server.url, seconds, pipelined, wrk_cpus)
+    report, wrk_cpu = wrk.run(server.url, seconds, pipelined, wrk_cpus, connections)
     elapsed = time.monotonic() - start
     used = server.usage() - usage
     name = server.spec.name
@@ -158,16 +161,16 @@ class Run:
     def _add_block(self, number, configuration):
         server = self._server(configuration)
         wrk_cpus = self._cpus[0] if configuration.placement == "pinned" else None
-        load = (server, self.seconds, configuration.pipelined, wrk_cpus)
+        load = (configuration.pipelined, wrk_cpus, configuration.connections)
         if configuration.key not in self._warm:
-            self.measure_block(server, WARM_UP_SECONDS, configuration.pipelined, wrk_cpus)
+            self.measure_block(server, WARM_UP_SECONDS, *load)
             self._warm.add(configuration.key)
-        attempts = [self.measure_block(*load)]
+        attempts = [self.measure_block(server, self.seconds, *load)]
         while attempts[-1]["others_share"] > OTHERS_LIMIT and self._may_repeat(len(attempts)):
             share = attempts[-1]["others_share"]
             note = f"(other load took {share:.0%}: again)"
             self._progress.show(configuration.key, number, self.rounds, note)
-            attempts.append(self.measure_block(*load))
+            attempts.append(self.measure_block(server, self.seconds, *load))
         kept = min(attempts, key=lambda block: block["others_share"])
         rejected = [attempt for attempt in attempts if attempt is not kept]
         self.blocks.append(

@@ -39,6 +39,7 @@ RECORDS = {
     "compare": "compare.json",
     "soak": "soak.json",
     "idle": "idle.json",
+    "eager": "eager.json",
 }
 ORIENTATIONS = {
     "reproduce": "latest.json",
@@ -53,6 +54,7 @@ ORIENTATIONS = {
     "compare": "latest-compare.json",
     "soak": "latest-soak.json",
     "idle": "latest-idle.json",
+    "eager": "latest-eager.json",
 }
 
 

@@ -39,7 +39,7 @@ class Lab:
         """Nothing is left running between blocks."""
 
 
-def one_block(lab, seconds, _pipelined, _wrk_cpus):
+def one_block(lab, seconds, _pipelined, _wrk_cpus, _connections=None):
     """Let a lab load itself. Returns wrk's figures and the lab's report."""
     others = procfs.OtherLoad()
     with tempfile.TemporaryDirectory(prefix="looplab-") as folder:

@@ -252,11 +252,16 @@ typedef struct {
     PyObject *cancel;
     PyObject *run_coroutine_threadsafe; /* functions */
     PyObject *wrap_future;
-    PyObject *loop_keyword; /* ("loop",): names the keyword argument of a vectorcall */
+    PyObject *iscoroutine;
+    PyObject *enter_task, *leave_task; /* what asyncio.Task makes itself the current one with */
+    PyObject *loop_keyword;            /* ("loop",): names the keyword argument of a vectorcall */
 } bridge_asyncio_t;
 
 /* Both attach by themselves, as `thread`, the caller's state. 0, or -1 (said on stderr) */
 int  bridge_asyncio_open(bridge_asyncio_t *self, bridge_thread_t *thread);
 void bridge_asyncio_close(bridge_asyncio_t *self, bridge_thread_t *thread); /* zeroed is allowed */
+
+/* attached     returns 0, or -1 with the TypeError of asyncio.create_task() if it isn't a coroutine */
+int bridge_asyncio_check_coroutine(const bridge_asyncio_t *self, PyObject *object);
 
 #endif

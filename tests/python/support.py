@@ -11,7 +11,7 @@ sys.path.insert(0, BENCH)
 
 from dataclasses import asdict  # noqa: E402
 
-from driver import before_after, offline, results, rungs, work  # noqa: E402
+from driver import before_after, in_place, offline, promises, results, rungs, work  # noqa: E402
 from driver.blocks import Configuration  # noqa: E402
 
 ENVIRONMENT = {
@@ -208,6 +208,13 @@ def compare_run(after_us=10.2, rounds=10):
         for c in before_after.configurations()
     ]
     return stored("compare", before_after.configurations(), blocks, rounds, before="0123456789ab")
+
+
+def eager_run(rounds=10):
+    """A run of lab4 and those beside it, in which none differs from another."""
+    configurations = promises.configurations(in_place.PROMISES)
+    blocks = [block(c, number) for number in range(1, rounds + 1) for c in configurations]
+    return stored("eager", configurations, blocks, rounds, missing=[])
 
 
 def soak_run(holds=True):

@@ -31,7 +31,7 @@ class Conduct(support.WithFolder):
         the data that were shown)."""
         steps, shown, output = list(script), [], io.StringIO()
 
-        def measure_block(server, seconds, pipelined, cpus):
+        def measure_block(server, seconds, pipelined, cpus, connections):
             step = steps.pop(0) if seconds == 3 and steps else None
             if isinstance(step, BaseException):
                 raise step
@@ -159,7 +159,8 @@ class Scripts(unittest.TestCase):
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     def test_help_says_the_exit_status(self):
-        for name in ("reproduce.py", "measure.py", "peers.py", "interpreters.py", "update_docs.py"):
+        for name in ("reproduce.py", "measure.py", "peers.py", "interpreters.py", "eager.py",
+                     "update_docs.py"):
             with self.subTest(name):
                 done = self.run_script(name, "--help")
                 self.assertEqual(done.returncode, 0, done.stderr)
