@@ -317,6 +317,15 @@ async def streams(request):
     return answer
 
 
+@situation
+async def subprocess(request):
+    """A child process: its pipe, and that it has ended."""
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec("echo", "from a child", stdout=pipe)
+    said, _ = await child.communicate()
+    return said if child.returncode == 0 else f"status {child.returncode}"
+
+
 # ---- Tasks of the handler's own ------------------------------------------------------------------
 
 
@@ -610,6 +619,21 @@ async def context_of_the_task(request):
     task = asyncio.current_task()
     context = task.get_context() if hasattr(task, "get_context") else contextvars.copy_context()
     return context[variable]
+
+
+# ---- What a hook has begun -----------------------------------------------------------------------
+
+
+@async_app.on_startup
+async def begin():
+    """It waits for a gate and for a timer, whether or not there are requests."""
+
+    async def background():
+        await await_at(3)
+        await asyncio.sleep(0.001)
+        event("background")
+
+    kept["background"] = asyncio.create_task(background())
 
 
 # ---- Ends ----------------------------------------------------------------------------------------

@@ -258,17 +258,23 @@ Test(limits, a_handler_that_takes_too_long_is_504)
     }
 }
 
-/* Lab 3 has nobody to look at the clock while a handler runs: its answer comes, however late. */
-Test(limits, lab3_answers_late_rather_than_504)
+static void check_late(int number, const char *target, const char *begun, const char *answer)
 {
-    lab_process_t *lab = lab_start(3, "park", "--request-timeout=0.02", NULL);
+    lab_process_t *lab = lab_start(number, "park", "--request-timeout=0.02", NULL);
     client_t       client;
 
-    lab_connect_get(lab, &client, "/park/0?name=A");
-    lab_expect_event(lab, "start A");
+    lab_connect_get(lab, &client, "%s", target);
+    lab_expect_event(lab, begun);
     lab_wait_asleep(lab);
     lab_open_gate(lab, 0);
-    lab_expect_answer(lab, &client, 200, "\"park\":\"A\"");
+    lab_expect_answer(lab, &client, 200, answer);
     client_close(&client);
     lab_finish(lab);
+}
+
+/* With one thread nobody looks at the clock while a handler blocks: its answer comes, however late. */
+Test(limits, labs_3_and_4_answer_late_rather_than_504_where_a_handler_blocks)
+{
+    check_late(3, "/park/0?name=A", "start A", "\"park\":\"A\"");
+    check_late(4, "/block/0", "blocking", "released");
 }

@@ -51,6 +51,7 @@ static const situation_t situations[] = {
     {"thread_calls_back", 200, "from a thread"},
     {"socket_pair", 200, "over a socket"},
     {"streams", 200, "LINE\n"},
+    {"subprocess", 200, "from a child\n"},
 
     {"create_task", 200, "child"},
     {"create_task_and_leave", 200, "gone"},
@@ -205,6 +206,20 @@ Test(semantics, situations_at_once_do_not_meet)
         }
         for (int c = 0; c < CLIENTS; c++)
             client_close(&clients[c]);
+        lab_finish(lab);
+    }
+}
+
+/* ---- Without requests ------------------------------------------------------------------------ */
+
+Test(semantics, what_a_hook_has_begun_goes_on_while_nobody_asks)
+{
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
+        lab_process_t *lab = start(number);
+
+        lab_wait_asleep(lab);
+        lab_open_gate(lab, 3);
+        lab_expect_event(lab, "background");
         lab_finish(lab);
     }
 }
