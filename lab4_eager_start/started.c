@@ -11,7 +11,8 @@ typedef struct {
     http_request_t *req;       /* the reference that travels with it; NULL: it has been given on */
     PyObject       *coroutine; /* owned */
     PyObject       *outcome;   /* of the first step, owned: yielded, returned or raised */
-    enum { FIRST_STEP, SUSPENDED, RETURNED, RAISED, RESUMED, ENDED } state;
+    /* A step is RUNNING further up this stack; what the first one came to is to be replayed. */
+    enum { RUNNING, SUSPENDED, RETURNED, RAISED, WAITING, ENDED } state;
     bool was_made_early; /* the task, before the first step was over */
 } started_t;
 
@@ -100,9 +101,12 @@ static PySendResult resume(started_t *self, PyObject *arg, PyObject **result)
 {
     PySendResult outcome;
 
-    self->state = RESUMED;
+    self->state = RUNNING;
     outcome = PyIter_Send(self->coroutine, arg, result);
-    return outcome == PYGEN_NEXT ? outcome : end(self, outcome, *result);
+    if (outcome != PYGEN_NEXT)
+        return end(self, outcome, *result);
+    self->state = WAITING;
+    return outcome;
 }
 
 static PySendResult started_send(PyObject *object, PyObject *arg, PyObject **result)
@@ -111,12 +115,12 @@ static PySendResult started_send(PyObject *object, PyObject *arg, PyObject **res
 
     *result = NULL;
     switch (self->state) {
-    case FIRST_STEP: /* further up this very stack: whoever runs the loop in there has to wait */
+    case RUNNING: /* whoever runs the loop in there has to wait */
         *result = Py_NewRef(Py_None);
         return PYGEN_NEXT;
     case SUSPENDED:
         *result = take_outcome(self);
-        self->state = RESUMED;
+        self->state = WAITING;
         if (*result != Py_None || self->was_made_early)
             return PYGEN_NEXT; /* the task takes it from here */
         Py_CLEAR(*result);
@@ -127,7 +131,7 @@ static PySendResult started_send(PyObject *object, PyObject *arg, PyObject **res
     case RAISED:
         compat_set_exception(take_outcome(self));
         return end(self, PYGEN_ERROR, NULL);
-    case RESUMED:
+    case WAITING:
     case ENDED: /* the coroutine says that it can't be awaited twice */
         break;
     }
@@ -139,8 +143,10 @@ static PyObject *end_step(started_t *self, PyObject *step)
 {
     PyObject *stop, *value = NULL;
 
-    if (step != NULL)
+    if (step != NULL) {
+        self->state = WAITING;
         return step;
+    }
     if (!PyErr_ExceptionMatches(PyExc_StopIteration)) {
         end(self, PYGEN_ERROR, NULL);
         return NULL;
@@ -188,7 +194,7 @@ static PyObject *cancel_awaited(started_t *self, PyObject *exception)
 {
     PyObject *awaited = self->outcome; /* borrowed */
     PyObject *args = NULL, *method = NULL, *known = NULL;
-    bool      cancelled = false;
+    bool      cancelled;
 
     if (awaited == Py_None || !PyErr_GivenExceptionMatches(exception, self->types->cancelled_error))
         return NULL;
@@ -197,8 +203,7 @@ static PyObject *cancel_awaited(started_t *self, PyObject *exception)
         args = PyObject_GetAttrString(exception, "args"); /* the message */
     if (args != NULL && PyTuple_Check(args))
         known = PyObject_Call(method, args, NULL);
-    if (known != NULL)
-        cancelled = PyObject_IsTrue(known) > 0;
+    cancelled = known != NULL && PyObject_IsTrue(known) > 0;
     PyErr_Clear(); /* no future: the coroutine is told at once */
     Py_XDECREF(known);
     Py_XDECREF(args);
@@ -213,6 +218,10 @@ static PyObject *started_throw(PyObject *object, PyObject *args)
     PyObject  *exception = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : Py_None;
     PyObject  *step, *throw;
 
+    if (self->state == RUNNING) { /* as a coroutine says it; its end is still to come */
+        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+        return NULL;
+    }
     if (self->state == RETURNED && PyExceptionInstance_Check(exception)) {
         Py_CLEAR(self->outcome);
         PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
@@ -224,11 +233,11 @@ static PyObject *started_throw(PyObject *object, PyObject *args)
     }
     if (self->state == SUSPENDED) {
         step = cancel_awaited(self, exception);
-        self->state = RESUMED;
         if (step != NULL)
-            return step;
+            return end_step(self, step);
         Py_CLEAR(self->outcome);
     }
+    self->state = RUNNING;
     throw = PyObject_GetAttrString(self->coroutine, "throw"); /* new */
     step = throw == NULL ? NULL : PyObject_Call(throw, args, NULL);
     Py_XDECREF(throw);
@@ -318,17 +327,13 @@ static PyType_Spec started_spec = {
 int started_open(started_types_t *self, started_end_fn on_end, void *owner)
 {
     PyObject *asyncio = PyImport_ImportModule("asyncio"); /* new, as all here */
-    PyObject *task_type = NULL;
     int       err = -1;
 
     self->on_end = on_end;
     self->owner = owner;
-    if (asyncio != NULL)
-        task_type = PyObject_GetAttrString(asyncio, "Task");
-    self->task_type = task_type;
-    if (task_type != NULL &&
+    if (asyncio != NULL && (self->task_type = PyObject_GetAttrString(asyncio, "Task")) != NULL &&
         (self->cancelled_error = PyObject_GetAttrString(asyncio, "CancelledError")) != NULL &&
-        (self->retrieve = PyObject_GetAttrString(task_type, "exception")) != NULL &&
+        (self->retrieve = PyObject_GetAttrString(self->task_type, "exception")) != NULL &&
         (self->type = (PyTypeObject *)PyType_FromSpec(&started_spec)) != NULL &&
         (self->keywords = Py_BuildValue("(ss)", "loop", "context")) != NULL &&
         (self->str_must_cancel = PyUnicode_InternFromString("_must_cancel")) != NULL &&
@@ -360,7 +365,7 @@ static started_t *started_new(started_types_t *types, PyObject *coroutine)
     self->req = NULL;
     self->coroutine = Py_NewRef(coroutine);
     self->outcome = NULL;
-    self->state = FIRST_STEP;
+    self->state = RUNNING;
     PyObject_GC_Track((PyObject *)self);
     return self;
 }

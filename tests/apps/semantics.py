@@ -714,6 +714,15 @@ async def generator_that_is_kept(request):
 
 
 @situation
+async def thrown_into_itself(request):
+    """It runs: nobody can throw into it."""
+    try:
+        asyncio.current_task().get_coro().throw(LookupError("asked for"))
+    except ValueError as error:
+        return str(error)
+
+
+@situation
 async def inspected(request):
     """What debuggers look at."""
     task = asyncio.current_task()

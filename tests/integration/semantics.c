@@ -102,6 +102,7 @@ static const situation_t situations[] = {
     {"stepped", 200, "stepped"},
     {"a_value", 500, ERROR},
     {"a_future", 500, ERROR},
+    {"thrown_into_itself", 200, "coroutine already executing"},
     {"inspected", 200, "{\"coroutine\":true,\"name\":\"handler\",\"stack\":true,\"repr\":true}"},
 };
 
