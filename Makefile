@@ -77,6 +77,7 @@ HTTP_SRC = \
 BRIDGE_SRC = \
     common/bridge/app.c \
     common/bridge/app_load.c \
+    common/bridge/asked.c \
     common/bridge/asyncio.c \
     common/bridge/callable.c \
     common/bridge/completions.c \
@@ -87,6 +88,7 @@ BRIDGE_SRC = \
     common/bridge/module.c \
     common/bridge/request.c \
     common/bridge/response.c \
+    common/bridge/runner.c \
     common/bridge/selector.c \
     common/bridge/trace.c \
     common/bridge/tracebacks.c
@@ -104,10 +106,14 @@ LAB_SRC = \
     common/lab/tracing.c
 
 # A hand-out holds the labs up to its own.
-LABS = $(foreach n,1 2 3,$(if $(wildcard lab$(n)_*/main.c),lab$(n)))
+LABS = $(foreach n,1 2 3 4,$(if $(wildcard lab$(n)_*/main.c),lab$(n)))
 LAB1_SRC = lab1_single_loop/main.c lab1_single_loop/dispatch.c
 LAB2_SRC = lab2_threadpool/main.c lab2_threadpool/dispatch.c
-LAB3_SRC = lab3_sync_handlers/main.c lab3_sync_handlers/dispatch.c lab3_sync_handlers/pool.c
+LAB3_SRC = lab3_sync_handlers/main.c $(LAB3_DISPATCH)
+LAB3_DISPATCH = lab3_sync_handlers/dispatch.c lab3_sync_handlers/pool.c
+LAB4_SRC = lab4_eager_start/main.c $(LAB4_DISPATCH)
+LAB4_DISPATCH = lab4_eager_start/dispatch.c lab4_eager_start/nested_loop.c \
+                lab4_eager_start/started.c
 
 # The course's first lab is no part of the experiment, and in its own hand-out only.
 LAB0_SRC = $(wildcard lab0_first_run/*.c)
@@ -145,7 +151,8 @@ PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) $(S
             $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) $(UNIT_FAULTS_SRC) $(INTEGRATION_SRC) \
             $(CONFORMANCE_SRC) $(SUPPORT_SRC) $(TSAN_SRC) $(DELAYED_SRC) $(WIRE_SRC) $(ALLOC_SRC) \
             tests/fuzz/fuzz.c tests/fuzz/parser.c tests/fuzz/router.c
-PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB0_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) $(RUNG_SRC) \
+PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB0_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) \
+         $(if $(filter lab4,$(LABS)),$(LAB4_SRC)) $(RUNG_SRC) \
          $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC) tests/fuzz/options.c
 
 # ---- This machine --------------------------------------------------------------------------------
@@ -326,6 +333,7 @@ $(BIN)/lab0: $(call py,$(LAB0_SRC))
 $(BIN)/lab1: $(call py,$(LAB1_SRC))
 $(BIN)/lab2: $(call py,$(LAB2_SRC))
 $(BIN)/lab3: $(call py,$(LAB3_SRC))
+$(BIN)/lab4: $(call py,$(LAB4_SRC))
 $(RUNGS:%=$(BIN)/%): $(BIN)/%: $(EMBED)/ladder/%/main.o $(EMBED)/ladder/%/dispatch.o
 $(foreach rung,06_concurrent_future 13_thread_per_request,$(BIN)/$(rung) $(BIN)/offline_$(rung)): \
     $(EMBED)/ladder/common/concurrent.o
@@ -337,7 +345,8 @@ $(LAB0:%=$(BIN)/%) $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%): $(LIBLAB) $(LIBBRIDGE
 $(RUNGS:%=$(BIN)/offline_%): $(BIN)/offline_%: $(EMBED)/ladder/%/dispatch.o
 $(BIN)/offline_lab1: $(call py,lab1_single_loop/dispatch.c)
 $(BIN)/offline_lab2: $(call py,lab2_threadpool/dispatch.c)
-$(BIN)/offline_lab3: $(call py,lab3_sync_handlers/dispatch.c lab3_sync_handlers/pool.c)
+$(BIN)/offline_lab3: $(call py,$(LAB3_DISPATCH))
+$(BIN)/offline_lab4: $(call py,$(LAB4_DISPATCH))
 $(OFFLINE:%=$(BIN)/%): $(EMBED)/ladder/offline.o $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) \
                       $(LIBLOG)
 	$(LINK) -Wl,--wrap=http_respond_transfer $(PY_LIBS) $(HTTP_LIBS)
@@ -376,6 +385,7 @@ DELAYED = $(LABS:%=$(BIN)/delayed/%)
 $(BIN)/delayed/lab1: $(call py,$(LAB1_SRC))
 $(BIN)/delayed/lab2: $(call py,$(LAB2_SRC))
 $(BIN)/delayed/lab3: $(call py,$(LAB3_SRC))
+$(BIN)/delayed/lab4: $(call py,$(LAB4_SRC))
 $(DELAYED): $(call plain,$(DELAYED_SRC)) $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) -Wl,--wrap=trace_mark_record $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
 
@@ -391,6 +401,7 @@ FAULTY_LABS = $(LABS:%=$(BIN)/faulty/%)
 $(BIN)/faulty/lab1: $(call py,$(LAB1_SRC))
 $(BIN)/faulty/lab2: $(call py,$(LAB2_SRC))
 $(BIN)/faulty/lab3: $(call py,$(LAB3_SRC))
+$(BIN)/faulty/lab4: $(call py,$(LAB4_SRC))
 $(FAULTY_LABS): $(call plain,$(ALLOC_SRC)) $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(ALLOC_WRAP) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
 
@@ -429,7 +440,7 @@ all: $(LAB0) $(LABS) ## all labs (what plain `make` does)
 
 $(LAB0) $(LABS): %: $(BIN)/%
 	@cmp -s $< $@ || { cp $< $@.tmp && mv -f $@.tmp $@; }
-lab0 lab1 lab2 lab3: ## build one lab and leave it as ./lab0, ./lab1, ./lab2, ./lab3
+lab0 lab1 lab2 lab3 lab4: ## build one lab and leave it as ./lab0, ./lab1, ./lab2, ...
 
 # What tests start.
 STARTED = $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%) $(DELAYED) $(FAULTY_LABS)
@@ -499,7 +510,7 @@ run-fuzz: $(FUZZ:%=$(BIN)/fuzz_%)
 
 # What is measured is never the instrumented build.
 MEASURING = reproduce interpreters scaling breakdown workloads measure compare ladder \
-            ladder-offline tracing open-loop bench-peers trace-cost
+            ladder-offline tracing eager open-loop bench-peers trace-cost
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
@@ -557,6 +568,9 @@ compare: measured ## CPU per request of lab3 and /native beside that of an earli
 	+$(Q)folder=$$(tools/build_revision '$(BEFORE)') && \
 	    $(PYTHON) bench/compare.py --bin-dir $(BIN) --before-dir "$$folder" \
 	        --before "$${folder##*/}" $(quick) $(ARGS)
+
+eager: measured ## lab4: what its handlers cost that wait, and those that don't
+	$(Q)$(PYTHON) bench/eager.py --bin-dir $(BIN) $(quick) $(ARGS)
 
 tracing: measured ## what --stats costs, and whether its breakdown adds up
 	$(Q)$(PYTHON) bench/tracing.py --bin-dir $(BIN) $(ARGS)

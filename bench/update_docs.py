@@ -25,8 +25,8 @@ import re
 import sys
 import tempfile
 
-from driver import before_after, cells, comparison, held_up, ladder_report, promises, regions
-from driver import reports, results, scaled, steady, tables, taken_apart, work
+from driver import before_after, cells, comparison, held_up, in_place, ladder_report, promises
+from driver import regions, reports, results, scaled, steady, tables, taken_apart, work
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 DOCUMENTS = ("README.md", "WRITEUP.md")
@@ -50,6 +50,7 @@ COMMANDS = {
     "compare": "make compare BEFORE=REVISION",
     "soak": "make soak",
     "idle": "make idle",
+    "eager": "make eager",
 }
 CAPTIONS = {  # the others': reports.caption
     "ladder-offline": ladder_report.offline_caption,
@@ -159,6 +160,11 @@ def idle(data):
     return paragraphs(tables.markdown(*held_up.idle(data)), held_up.IDLE_LEGEND)
 
 
+def eager(data):
+    return paragraphs(tables.markdown(*in_place.table(data)), in_place.LEGEND,
+                      reports.disturbance(data))
+
+
 # name in a document: (kind of run, what is written)
 TABLES = {
     "reproduce": ("reproduce", reproduce),
@@ -187,6 +193,7 @@ TABLES = {
     "compare": ("compare", compare),
     "soak": ("soak", soak),
     "idle": ("idle", idle),
+    "eager": ("eager", eager),
     "breakdown-summary": ("breakdown", one_table(taken_apart.summary)),
 }
 

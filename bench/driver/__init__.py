@@ -14,6 +14,7 @@
     reports.py      the tables themselves
     comparison.py   the tables of runs with several interpreters
     promises.py     the figures that the project promises, and their verdicts
+    in_place.py     lab4, which starts a handler in place, beside those that don't
     before_after.py  two revisions beside each other: what became dearer
     held_up.py      the tables of what takes minutes: load with faults, idle connections
     work.py         other work than a hello, and its table

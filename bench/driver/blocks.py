@@ -36,7 +36,7 @@ class Configuration:
     def key(self):
         load = f"{wrk.PIPELINED} pipelined" if self.pipelined else "plain"
         if self.connections != wrk.CONNECTIONS:
-            load += f", {self.connections} connections"
+            load = f"{self.connections} connection{'s' * (self.connections > 1)}, {load}"
         return f"{self.program}, {self.placement}, {load}"
 
 

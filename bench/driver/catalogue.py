@@ -90,6 +90,10 @@ def labs(bin_dir):
     }
 
 
+def lab4(bin_dir):
+    return _lab("lab4", pythons.ask(os.path.abspath(bin_dir)))
+
+
 def lab2_name(workers):
     """lab2 with some number of loops, where a run has several."""
     return f"lab2, {workers} loop{'s' if workers > 1 else ''}"

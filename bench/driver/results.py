@@ -43,6 +43,7 @@ RECORDS = {
     "compare": "compare.json",
     "soak": "soak.json",
     "idle": "idle.json",
+    "eager": "eager.json",
 }
 ORIENTATIONS = {
     "reproduce": "latest.json",
@@ -59,6 +60,7 @@ ORIENTATIONS = {
     "compare": "latest-compare.json",
     "soak": "latest-soak.json",
     "idle": "latest-idle.json",
+    "eager": "latest-eager.json",
 }
 
 

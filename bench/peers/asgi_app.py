@@ -1,5 +1,7 @@
 """The least an ASGI server can be asked to run: what it costs is the server's own."""
 
+import asyncio
+
 _START = {
     "type": "http.response.start",
     "status": 200,
@@ -17,6 +19,12 @@ async def app(scope, receive, send):
                 return
     await send(_START)
     await send(_BODY)
+
+
+async def waiting_app(scope, receive, send):
+    """One that suspends once for each request."""
+    await asyncio.sleep(0)
+    await app(scope, receive, send)
 
 
 async def reading_app(scope, receive, send):

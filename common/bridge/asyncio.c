@@ -21,6 +21,9 @@ static const lookup_t lookups[] = {
     FIELD(METHOD_NAME, cancel),
     FIELD(FUNCTION, run_coroutine_threadsafe),
     FIELD(FUNCTION, wrap_future),
+    FIELD(FUNCTION, iscoroutine),
+    {offsetof(bridge_asyncio_t, enter_task), "_enter_task", FUNCTION},
+    {offsetof(bridge_asyncio_t, leave_task), "_leave_task", FUNCTION},
     {offsetof(bridge_asyncio_t, loop_keyword), "loop", KEYWORD},
 };
 
@@ -65,4 +68,19 @@ void bridge_asyncio_close(bridge_asyncio_t *self, bridge_thread_t *thread)
     for (size_t i = 0; i < LOOKUPS; i++)
         Py_CLEAR(*field(self, &lookups[i]));
     bridge_detach(thread);
+}
+
+int bridge_asyncio_check_coroutine(const bridge_asyncio_t *self, PyObject *object)
+{
+    PyObject *yes;
+    int       is_one;
+
+    if (PyCoro_CheckExact(object))
+        return 0;
+    yes = PyObject_CallOneArg(self->iscoroutine, object); /* new */
+    is_one = yes == NULL ? -1 : PyObject_IsTrue(yes);
+    Py_XDECREF(yes);
+    if (is_one == 0)
+        PyErr_Format(PyExc_TypeError, "a coroutine was expected, got %R", object);
+    return is_one > 0 ? 0 : -1;
 }

@@ -53,7 +53,8 @@ typedef struct {
 } bridge_thread_t;
 
 typedef struct {
-    bool debug; /* asyncio's debug mode, faulthandler, the malloc allocator on GIL builds */
+    bool debug;         /* asyncio's debug mode, faulthandler, the malloc allocator on GIL builds */
+    bool ask_for_tasks; /* bridge_on_task_asked() will be used */
     trace_t
         *trace; /* loop threads have lanes in it; NULL: tracing is off. Borrowed, outlives all */
 } bridge_options_t;
@@ -200,6 +201,32 @@ http_response_t *bridge_response(const http_request_t *req, PyObject *value);
 typedef void (*bridge_fn)(void *owner, http_request_t *req, PyObject *arg);
 PyObject *bridge_callable(bridge_fn fn, void *owner, http_request_t *req);
 
+/* ---- asyncio in a lab's own thread --------------------------------------------------------- */
+
+/*
+ * Before asyncio.current_task() and asyncio.all_tasks() answer on the calling thread, call
+ * fn(owner), which may make the task that they are about; NULL: no more. Only with
+ * bridge_options_t.ask_for_tasks.
+ * attached           thread: the main one        fn returns 0, or -1 with an exception set
+ */
+typedef int (*bridge_asked_fn)(void *owner);
+void bridge_on_task_asked(bridge_t *bridge, bridge_asked_fn fn, void *owner);
+
+/*
+ * A selector for an asyncio loop (selector.c), and an asyncio.Runner with such a loop, which is
+ * this thread's current event loop from then on. Closing the runner cancels and finishes what is left on
+ * the loop.
+ * attached           new references (the runner, and *loop), or NULL with an exception set
+ */
+PyObject *bridge_selector_new(const bridge_t *bridge);
+PyObject *bridge_runner_new(const bridge_t *bridge, PyObject *selector, PyObject **loop);
+void bridge_runner_close(const bridge_t *bridge, PyObject *runner); /* steals; NULL is allowed */
+
+/* Log and clear what a task has let through its loop: SystemExit, KeyboardInterrupt. attached */
+void bridge_log_through_loop(const bridge_t *bridge);
+
+/* ---- Tracing ------------------------------------------------------------------------------- */
+
 /*
  * The two marks that asyncio's own code stands in the way of. With tracing off neither does
  * anything.
@@ -225,11 +252,16 @@ typedef struct {
     PyObject *cancel;
     PyObject *run_coroutine_threadsafe; /* functions */
     PyObject *wrap_future;
-    PyObject *loop_keyword; /* ("loop",): names the keyword argument of a vectorcall */
+    PyObject *iscoroutine;
+    PyObject *enter_task, *leave_task; /* what asyncio.Task makes itself the current one with */
+    PyObject *loop_keyword;            /* ("loop",): names the keyword argument of a vectorcall */
 } bridge_asyncio_t;
 
 /* Both attach by themselves, as `thread`, the caller's state. 0, or -1 (said on stderr) */
 int  bridge_asyncio_open(bridge_asyncio_t *self, bridge_thread_t *thread);
 void bridge_asyncio_close(bridge_asyncio_t *self, bridge_thread_t *thread); /* zeroed is allowed */
+
+/* attached     returns 0, or -1 with the TypeError of asyncio.create_task() if it isn't a coroutine */
+int bridge_asyncio_check_coroutine(const bridge_asyncio_t *self, PyObject *object);
 
 #endif

@@ -26,6 +26,18 @@ static inline PyObject *compat_take_exception(void)
 #endif
 }
 
+/* Raise `exception` again, as it was taken: steals it; NULL: no exception is set then */
+static inline void compat_set_exception(PyObject *exception)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    PyErr_SetRaisedException(exception);
+#else
+    PyObject *type = exception == NULL ? NULL : Py_NewRef(Py_TYPE(exception));
+
+    PyErr_Restore(type, exception, exception == NULL ? NULL : PyException_GetTraceback(exception));
+#endif
+}
+
 /*
  * The calling thread's state. If it is detached: NULL, or before 3.13 the state of whichever thread
  * holds the GIL; never its own.

@@ -11,6 +11,7 @@
  *   tracebacks.c   what every thread is doing
  *   callable.c     a C function as a Python callable
  *   asyncio.c      what labs call of asyncio, looked up once
+ *   asked.c        who asks asyncio for the current task      runner.c      makes an asyncio loop
  *   loop_thread.c  an asyncio loop in a thread of its own    completions.c  the way back
  *   selector.c     the selector of those loops               trace.c        marks inside asyncio
  */
@@ -48,8 +49,13 @@ struct bridge {
     PyInterpreterState *interpreter;
     PyObject           *module; /* owned: looplab */
     bridge_state_t     *state;  /* the module's */
-    bool                debug;
+    bool                debug, ask_for_tasks;
     trace_t            *trace; /* borrowed; NULL: tracing is off */
+    PyThreadState      *main_thread;
+
+    /* The main thread only. */
+    bridge_asked_fn on_task_asked; /* NULL: nobody is told */
+    void           *on_task_asked_owner;
 
     /* Written attached, when an import turns the GIL on: before `gil`, which publishes it. */
     char gil_turned_on_by[96]; /* the module, or "" */
@@ -85,6 +91,9 @@ static inline bridge_state_t *bridge_request_state(const http_request_t *req)
  */
 int  bridge_watch_gil(bridge_t *bridge);
 void bridge_refresh_gil(bridge_t *bridge);
+
+/* asked.c: replace what asyncio is asked with. returns 0, or -1 with an exception set. Attached. */
+int bridge_ask_for_tasks(bridge_t *bridge);
 
 /* module.c: module.name, new; NULL with an exception set. Attached. */
 PyObject *bridge_import(const char *module_name, const char *name);

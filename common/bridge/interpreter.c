@@ -98,6 +98,7 @@ done:
 static int prepare(bridge_t *bridge)
 {
     bridge->interpreter = PyInterpreterState_Get();
+    bridge->main_thread = PyThreadState_Get();
     if (bridge_watch_gil(bridge) != 0 || extend_path() != 0)
         return -1;
     bridge->module = PyImport_ImportModule("looplab"); /* new */
@@ -105,7 +106,7 @@ static int prepare(bridge_t *bridge)
         return -1;
     bridge->state = bridge_module_state(bridge->module);
     bridge_refresh_gil(bridge);
-    return 0;
+    return bridge->ask_for_tasks ? bridge_ask_for_tasks(bridge) : 0;
 }
 
 int bridge_open(bridge_t **out, const bridge_options_t *options, bridge_thread_t *main_thread)
@@ -120,6 +121,7 @@ int bridge_open(bridge_t **out, const bridge_options_t *options, bridge_thread_t
     }
     bridge->debug = options->debug;
     bridge->trace = options->trace;
+    bridge->ask_for_tasks = options->ask_for_tasks;
     status = preinitialize(options);
     if (!PyStatus_Exception(status))
         status = initialize(options);

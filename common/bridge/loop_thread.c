@@ -1,7 +1,5 @@
 /*
- * A thread that runs one asyncio loop. asyncio.Runner makes the loop and, in the end, cancels what
- * is left on it, finishes its async generators and its default executor, and closes it. The loop is
- * asyncio's own whatever policy an app sets, but its selector is ours (selector.c).
+ * A thread that runs one asyncio loop, which asyncio.Runner makes and clears up (runner.c).
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pthread_setname_np */
@@ -78,60 +76,8 @@ void loop_thread_stop(loop_thread_t *self, bridge_thread_t *me)
 
 /* ---- The loop's own thread ------------------------------------------------------------------- */
 
-/* What makes the loop, a callable, new: asyncio.SelectorEventLoop on a selector of ours */
-static PyObject *make_loop_factory(const bridge_state_t *state)
+static int look_up_methods(loop_thread_t *self)
 {
-    PyObject *loop_type = bridge_import("asyncio", "SelectorEventLoop"); /* new, as those below */
-    PyObject *partial = NULL, *selector = NULL, *factory = NULL;
-
-    if (loop_type == NULL || state->selector_type == NULL)
-        return loop_type; /* it then makes a selector itself */
-    selector = PyObject_CallNoArgs(state->selector_type);
-    partial = bridge_import("functools", "partial");
-    if (selector != NULL && partial != NULL)
-        factory = PyObject_CallFunctionObjArgs(partial, loop_type, selector, NULL);
-    Py_XDECREF(partial);
-    Py_XDECREF(selector);
-    Py_DECREF(loop_type);
-    return factory;
-}
-
-/* asyncio.Runner(debug=..., loop_factory=...), new */
-static PyObject *make_runner(const bridge_t *bridge)
-{
-    PyObject *type = bridge_import("asyncio", "Runner");       /* new */
-    PyObject *none = PyTuple_New(0);                           /* new */
-    PyObject *loop_factory = make_loop_factory(bridge->state); /* new */
-    PyObject *options = NULL, *runner = NULL;
-
-    if (loop_factory != NULL)
-        options = Py_BuildValue("{s:O,s:O}", "debug", bridge->debug ? Py_True : Py_None,
-                                "loop_factory", loop_factory); /* new */
-    if (type != NULL && none != NULL && options != NULL)
-        runner = PyObject_Call(type, none, options);
-    Py_XDECREF(options);
-    Py_XDECREF(loop_factory);
-    Py_XDECREF(none);
-    Py_XDECREF(type);
-    return runner;
-}
-
-/* The loop is this thread's, as it is with asyncio's own factory. returns 0, or -1 as Python does */
-static int set_event_loop(PyObject *loop)
-{
-    PyObject *set = bridge_import("asyncio", "set_event_loop");           /* new */
-    PyObject *none = set == NULL ? NULL : PyObject_CallOneArg(set, loop); /* new */
-
-    Py_XDECREF(none);
-    Py_XDECREF(set);
-    return none == NULL ? -1 : 0;
-}
-
-static int look_up_methods(loop_thread_t *self, PyObject *runner)
-{
-    self->loop = PyObject_CallMethod(runner, "get_loop", NULL); /* new, as those below */
-    if (self->loop == NULL || set_event_loop(self->loop) != 0)
-        return -1;
     self->call_soon_threadsafe = PyObject_GetAttrString(self->loop, "call_soon_threadsafe");
     self->create_task = PyObject_GetAttrString(self->loop, "create_task");
     return self->call_soon_threadsafe == NULL || self->create_task == NULL ? -1 : 0;
@@ -178,39 +124,30 @@ static void run(loop_thread_t *self)
         PyObject *none = PyObject_CallMethod(self->loop, "run_forever", NULL); /* new */
 
         if (none == NULL)
-            bridge_log_exception(
-                self->bridge->state,
-                "raised through the event loop; it goes on with the other requests");
+            bridge_log_through_loop(self->bridge);
         Py_XDECREF(none);
     }
-}
-
-static void close_runner(const loop_thread_t *self, PyObject *runner)
-{
-    PyObject *none = PyObject_CallMethod(runner, "close", NULL); /* new */
-
-    if (none == NULL)
-        bridge_log_exception(self->bridge->state, "while closing an event loop");
-    Py_XDECREF(none);
 }
 
 /* Attached. Make the loop and start the app on it. returns the runner, new, or NULL (logged) */
 static PyObject *open_loop(loop_thread_t *self)
 {
-    PyObject *runner = make_runner(self->bridge); /* new */
+    PyObject *selector = bridge_selector_new(self->bridge); /* new */
+    PyObject *runner = NULL;
 
     name_thread(self);
-    if (runner != NULL && look_up_methods(self, runner) == 0 &&
+    if (selector != NULL)
+        runner = bridge_runner_new(self->bridge, selector, &self->loop); /* new, both */
+    Py_XDECREF(selector);
+    if (runner != NULL && look_up_methods(self) == 0 &&
         (self->app == NULL || bridge_app_startup(self->app, self->loop) == 0))
         return runner;
     if (PyErr_Occurred())
         bridge_log_exception(self->bridge->state, "cannot start an event loop");
-    if (runner != NULL)
-        close_runner(self, runner);
+    bridge_runner_close(self->bridge, runner); /* steals */
     Py_CLEAR(self->loop);
     Py_CLEAR(self->call_soon_threadsafe);
     Py_CLEAR(self->create_task);
-    Py_XDECREF(runner);
     return NULL;
 }
 
@@ -226,8 +163,7 @@ static void serve(loop_thread_t *self, bridge_thread_t *me)
         run(self);
         if (self->app != NULL)
             bridge_app_shutdown(self->app, self->loop);
-        close_runner(self, runner);
-        Py_DECREF(runner);
+        bridge_runner_close(self->bridge, runner); /* steals */
     }
     bridge_detach(me);
 }

@@ -15,10 +15,11 @@
 typedef struct lab
     lab_t; /* defined by each lab's dispatch.c; HTTP thread unless it says otherwise */
 
-/* Options that only some labs have. */
+/* What only some labs have. */
 enum {
-    LAB_HAS_WORKERS = 1 << 0, /* --workers, --worker-queue */
-    LAB_HAS_POOL = 1 << 1,    /* --pool */
+    LAB_HAS_WORKERS = 1 << 0,    /* --workers, --worker-queue */
+    LAB_HAS_POOL = 1 << 1,       /* --pool */
+    LAB_ASKS_FOR_TASKS = 1 << 2, /* no option: bridge_on_task_asked() is used */
 };
 
 typedef struct {
@@ -26,7 +27,7 @@ typedef struct {
     const char   *summary;     /* one line for --help and the banner */
     bridge_kind_t handlers;    /* what it can call */
     const char   *default_app; /* "async_app:app" */
-    unsigned      options;     /* LAB_HAS_... */
+    unsigned      options;     /* LAB_HAS_..., LAB_ASKS_... */
 
     /* Adds routes in C of the lab's own; NULL: it has none. returns 0 or a UV_ error */
     int (*add_routes)(http_router_t *router);

@@ -154,7 +154,9 @@ static void on_drained(void *owner)
 
 static int open_python(program_t *program)
 {
-    bridge_options_t options = {.debug = program->options.debug, .trace = program->tracing.trace};
+    bridge_options_t options = {.debug = program->options.debug,
+                                .ask_for_tasks = program->info->options & LAB_ASKS_FOR_TASKS,
+                                .trace = program->tracing.trace};
     int              err;
 
     if (bridge_open(&program->bridge, &options, &program->python) != 0)

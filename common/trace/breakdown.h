@@ -31,7 +31,7 @@ typedef struct {
  *   event-loop coordination   waiting in line, in every gap; the loops' own work between a hand-off
  *                             and the handler's first step, and to take a completion
  *   future conversion         the work from the handler's end until the last Python future is
- *                             resolved (lab3 has none)
+ *                             resolved (labs 3 and 4 have none)
  *   GIL contention            waiting for the GIL, in every gap
  *   handler                   its own work, and what it awaits
  *   rest                      HTTP and the bridge: making what is handed over, the response,

@@ -60,11 +60,11 @@ async def wrong_for_lab3(request):
     """Stands on a line that the message has to name."""
 
 
-def wrong_for_labs_1_and_2(request):
+def wrong_without_async(request):
     """So does this one."""
 
 
 async_wrong = App()
-async_wrong.get("/wrong")(wrong_for_labs_1_and_2)
+async_wrong.get("/wrong")(wrong_without_async)
 sync_wrong = App()
 sync_wrong.get("/wrong")(wrong_for_lab3)

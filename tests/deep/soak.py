@@ -2,7 +2,7 @@
 """Mixed load with faults at a stated rate, then the books: every request that a lab has read came to
 one end, and the answers that well-behaved clients got are the ones that its handlers gave.
 
-    soak.py --bin-dir FOLDER [--servers lab1,lab2,lab3,nginx] [--seconds 60] [--faults 50] [--record]
+    soak.py --bin-dir FOLDER [--servers lab1,lab2,lab3,lab4,nginx] [--seconds 60] [--faults 50] [--record]
 
 Well-behaved clients ask for numbers, one after the other, and check each answer. Meanwhile one rude
 client after the other misbehaves, so many a second. Prints what it did and PASS or FAIL for each
@@ -314,7 +314,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin-dir", required=True)
-    parser.add_argument("--servers", default="lab1,lab2,lab3,nginx")
+    parser.add_argument("--servers", default="lab1,lab2,lab3,lab4,nginx")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--faults", type=float, default=50, help="a second")
     parser.add_argument("--record", action="store_true", help="store it for the documents")

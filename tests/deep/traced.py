@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trace requests by the million: memory stays as it is, and the trace file small and whole.
 
-    traced.py --bin-dir FOLDER [--labs lab1,lab2,lab3] [--requests 2000000]
+    traced.py --bin-dir FOLDER [--labs lab1,lab2,lab3,lab4] [--requests 2000000]
 
 wrk loads each lab, 16 requests pipelined, until it has answered so many of them, with --stats and
 --trace into files; lab2, which takes far longer for one, a fifth of them. Prints PASS or FAIL for
@@ -102,7 +102,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin-dir", required=True)
-    parser.add_argument("--labs", default="lab1,lab2,lab3")
+    parser.add_argument("--labs", default="lab1,lab2,lab3,lab4")
     parser.add_argument("--requests", type=int, default=2000000)
     options = parser.parse_args()
     return min(1, sum(check(options.bin_dir, name, options.requests)

@@ -15,12 +15,12 @@ TestSuite(concurrency, .fini = lab_processes_end, .timeout = 150);
 
 #define HOST "HTTP/1.1\r\nHost: test\r\n"
 
-/* Labs 1 and 2: await gives the loop back, so whoever comes meanwhile is served. */
+/* Labs 1, 2 and 4: await gives the loop back, so whoever comes meanwhile is served. */
 Test(concurrency, others_are_served_while_a_handler_awaits)
 {
     client_t parked, other;
 
-    for (int number = 1; number <= 2; number++) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
         lab_process_t *lab = lab_start(number, "park", NULL);
 
         lab_connect_get(lab, &parked, "/park/0?name=A");
@@ -67,12 +67,43 @@ Test(concurrency, lab3_serves_nobody_while_a_handler_waits)
     lab_finish(lab);
 }
 
+/* Lab 4 has one thread as well: a handler that blocks it, where it should await, blocks everyone. */
+Test(concurrency, lab4_serves_nobody_while_a_handler_blocks)
+{
+    lab_process_t *lab = lab_start(4, "park", NULL);
+    client_t       blocking, awaiting, other, native;
+
+    client_connect(&other, lab->port);
+    lab_connect_get(lab, &awaiting, "/park/1?name=A");
+    lab_expect_event(lab, "start A");
+    lab_connect_get(lab, &blocking, "/block/0");
+    lab_expect_event(lab, "blocking");
+    lab_open_gate(lab, 1); /* what A waits for */
+    lab_send_get(&other, "/fast?name=B");
+    lab_connect_get(lab, &native, "/native");
+    lab_wait_asleep(lab);
+    lab_assert(lab, lab_unread(lab, client_port(&other)) > 0, "B's request has been read");
+    lab_assert(lab, lab_unread(lab, client_port(&native)) > 0, "/native's request has been read");
+    lab_expect_silence(lab);
+    lab_open_gate(lab, 0);
+    lab_expect_events(lab, (const char *[]){"end A", "start B"}, 2);
+    lab_expect_answer(lab, &blocking, 200, "released");
+    lab_expect_answer(lab, &awaiting, 200, "\"park\":\"A\"");
+    lab_expect_answer(lab, &other, 200, "B");
+    lab_expect_answer(lab, &native, 200, "Hello, World!");
+    client_close(&blocking);
+    client_close(&awaiting);
+    client_close(&other);
+    client_close(&native);
+    lab_finish(lab);
+}
+
 /* A handler that never returns: everyone else is served, and the drain cuts it off. */
 Test(concurrency, a_handler_that_never_returns_harms_nobody)
 {
     client_t never;
 
-    for (int number = 1; number <= 2; number++) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
         lab_process_t *lab = lab_start(number, "park", "--drain-timeout=0.1", NULL);
 
         lab_connect_get(lab, &never, "/never");
@@ -200,12 +231,19 @@ Test(concurrency, lab2_spreads_requests_over_its_workers_in_turn)
     check_workers(8);
 }
 
-Test(concurrency, lab3_runs_handlers_on_the_main_thread)
+/* In lab 4 those too that have waited. */
+Test(concurrency, labs_3_and_4_run_handlers_on_the_main_thread)
 {
-    lab_process_t *lab = lab_start(3, "values", NULL);
+    for (int number = 3; number <= 4; number++) {
+        lab_process_t *lab = lab_start(number, "values", NULL);
 
-    lab_check(lab, "/where", 200, "\"main\":true");
-    lab_finish(lab);
+        lab_check(lab, "/where", 200, "\"main\":true");
+        lab_finish(lab);
+        lab = lab_start(number, "park", NULL);
+        lab_open_gate(lab, 0);
+        lab_check(lab, "/park/0?name=A", 200, "\"main\":true");
+        lab_finish(lab);
+    }
 }
 
 /* ---- Hooks ----------------------------------------------------------------------------------- */
@@ -225,6 +263,9 @@ static const hooks_case_t hooks_cases[] = {
     {3,
      {"first start on MainThread", "second start on MainThread", "request",
       "second stop on MainThread", "first stop on MainThread"}},
+    {4,
+     {"first start on MainThread", "second start on MainThread", "request",
+      "second stop, same loop, on MainThread", "first stop on MainThread"}},
 };
 
 Test(concurrency, hooks_run_once_before_the_first_request_and_after_the_last)
@@ -249,7 +290,7 @@ Test(concurrency, hooks_run_once_before_the_first_request_and_after_the_last)
 /* A task that a handler has left on its loop ends with the loop. */
 Test(concurrency, what_is_left_on_a_loop_is_cancelled_in_the_end)
 {
-    for (int number = 1; number <= 2; number++) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
         lab_process_t *lab = lab_start(number, "hooks", NULL);
         const char    *rest;
 

@@ -170,12 +170,12 @@ Test(connections, pipelined_requests_are_answered_in_order)
     }
 }
 
-/* Labs 1 and 2: what is ready early waits for its turn on the wire, not for its turn to run. */
+/* Labs 1, 2 and 4: what is ready early waits for its turn on the wire, not for its turn to run. */
 Test(connections, a_parked_request_holds_back_later_answers_but_not_later_handlers)
 {
     client_t client;
 
-    for (int number = 1; number <= 2; number++) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
         lab_process_t *lab = lab_start(number, "park", NULL);
 
         client_connect(&client, lab->port);
@@ -198,7 +198,7 @@ Test(connections, nothing_overtakes_a_post)
 {
     client_t client;
 
-    for (int number = 1; number <= 2; number++) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
         lab_process_t *lab = lab_start(number, "park", NULL);
 
         client_connect(&client, lab->port);
@@ -260,12 +260,12 @@ Test(connections, half_a_request_and_the_end_is_no_request)
     }
 }
 
-/* Labs 1 and 2: the handler learns of it by asyncio.CancelledError; others don't notice. */
+/* Labs 1, 2 and 4: the handler learns of it by asyncio.CancelledError; others don't notice. */
 Test(connections, a_client_that_leaves_cancels_its_handler_and_no_other)
 {
     client_t leaver, stayer;
 
-    for (int number = 1; number <= 2; number++) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
         lab_process_t *lab = lab_start(number, "park", NULL);
 
         lab_connect_get(lab, &leaver, "/park/0?name=A");
@@ -293,7 +293,7 @@ Test(connections, a_client_that_leaves_cancels_all_that_it_has_asked_for)
 {
     client_t client;
 
-    for (int number = 1; number <= 2; number++) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
         lab_process_t *lab = lab_start(number, "park", NULL);
 
         client_connect(&client, lab->port);
@@ -311,7 +311,7 @@ Test(connections, a_handler_that_ignores_its_cancellation_harms_nobody)
 {
     client_t client;
 
-    for (int number = 1; number <= 2; number++) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
         lab_process_t *lab = lab_start(number, "park", NULL);
 
         lab_connect_get(lab, &client, "/stubborn/0");

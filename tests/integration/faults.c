@@ -83,14 +83,14 @@ static const char *const leavings[] = {
     "/leave/exit",       "/leave/interrupt",       "/leave/raise",
     "/leave/exit?later", "/leave/interrupt?later", "/leave/raise?later"};
 
-/* Labs 1 and 2: whoever waits on the same loop meanwhile gets an answer. */
+/* Labs 1, 2 and 4: whoever waits on the same loop meanwhile gets an answer. */
 Test(faults, a_handler_that_exits_takes_no_other_with_it)
 {
     client_t parked;
 
-    for (int number = 1; number <= 2; number++) {
-        lab_process_t *lab = number == 1 ? lab_start(1, "faults", NULL)
-                                         : lab_start(2, "faults", "--workers=1", NULL);
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
+        lab_process_t *lab = number == 2 ? lab_start(2, "faults", "--workers=1", NULL)
+                                         : lab_start(number, "faults", NULL);
 
         lab_connect_get(lab, &parked, "/park/0");
         lab_expect_event(lab, "start");
@@ -136,4 +136,14 @@ Test(faults, a_lost_callback_ends_by_the_request_timeout)
     client_close(&lost);
     lab_stop(lab, SIGKILL); /* not SIGTERM: the handler has made the server lose that request */
     lab_free(lab);
+}
+
+/* Lab 4: there is none. The answer goes out in the task's own last step. */
+Test(faults, lab4_has_no_callback_to_lose)
+{
+    lab_process_t *lab = lab_start(4, "faults", NULL);
+
+    lab_check(lab, "/lose", 200, "nobody will know");
+    lab_expect_event(lab, "lost");
+    lab_finish(lab);
 }

@@ -146,6 +146,11 @@ Test(growth, requests_leave_nothing_behind_lab3)
     check_all(3);
 }
 
+Test(growth, requests_leave_nothing_behind_lab4)
+{
+    check_all(4);
+}
+
 /* Clients that leave while their handler waits. */
 static void leave(lab_process_t *lab, const growth_case_t *unused, int count)
 {

@@ -68,12 +68,12 @@ static bool accepts(int port)
     return accepted;
 }
 
-/* Labs 1 and 2: who is being served is served to the end; nobody else is let in. */
+/* Labs 1, 2 and 4: who is being served is served to the end; nobody else is let in. */
 Test(lifecycle, requests_in_flight_get_their_answers)
 {
     client_t parked, halfway;
 
-    for (int number = 1; number <= 2; number++) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
         lab_process_t *lab = lab_start(number, "park", NULL);
 
         client_connect(&halfway, lab->port);
@@ -97,23 +97,39 @@ Test(lifecycle, requests_in_flight_get_their_answers)
     }
 }
 
-/* Lab 3 hears of the signal when its handler has returned, and not before. */
-Test(lifecycle, lab3_finishes_its_handler_first)
-{
-    lab_process_t *lab = lab_start(3, "park", NULL);
-    client_t       client;
+/* A handler that blocks its lab's only thread until gate 0 opens. */
+typedef struct {
+    int         lab;
+    const char *target, *begun, *answer;
+} only_thread_t;
 
-    lab_connect_get(lab, &client, "/park/0?name=A");
-    lab_expect_event(lab, "start A");
-    kill(lab->pid, SIGTERM);
-    lab_wait_asleep(lab);
-    lab_open_gate(lab, 0);
-    lab_expect_answer(lab, &client, 200, "\"park\":\"A\"");
-    lab_assert(lab, client_at_eof(&client), "stays open");
-    lab_assert(lab, lab_wait(lab) == 0, "exit status %d", lab->status);
-    expect_in_summary(lab, "answered 1 (2xx: 1,");
-    client_close(&client);
-    lab_free(lab);
+static const only_thread_t only_threads[] = {
+    {3, "/park/0?name=A", "start A", "\"park\":\"A\""},
+    {4, "/block/0", "blocking", "released"},
+};
+
+enum { ONLY_THREADS = sizeof only_threads / sizeof only_threads[0] };
+
+/* Such a lab hears of the signal when its handler has returned, and not before. */
+Test(lifecycle, labs_3_and_4_finish_a_handler_that_blocks_first)
+{
+    client_t client;
+
+    for (int i = 0; i < ONLY_THREADS; i++) {
+        lab_process_t *lab = lab_start(only_threads[i].lab, "park", NULL);
+
+        lab_connect_get(lab, &client, "%s", only_threads[i].target);
+        lab_expect_event(lab, only_threads[i].begun);
+        kill(lab->pid, SIGTERM);
+        lab_wait_asleep(lab);
+        lab_open_gate(lab, 0);
+        lab_expect_answer(lab, &client, 200, only_threads[i].answer);
+        lab_assert(lab, client_at_eof(&client), "stays open");
+        lab_assert(lab, lab_wait(lab) == 0, "exit status %d", lab->status);
+        expect_in_summary(lab, "answered 1 (2xx: 1,");
+        client_close(&client);
+        lab_free(lab);
+    }
 }
 
 /* ---- The drain time-out ---------------------------------------------------------------------- */
@@ -122,7 +138,7 @@ Test(lifecycle, the_drain_timeout_cuts_off_what_is_left)
 {
     client_t parked, pipelined;
 
-    for (int number = 1; number <= 2; number++)
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number))
         for (int zero = 0; zero < 2; zero++) {
             lab_process_t *lab =
                 lab_start(number, "park", zero ? "--drain-timeout=0" : "--drain-timeout=0.1", NULL);
@@ -169,7 +185,7 @@ Test(lifecycle, a_second_signal_ends_at_once)
     static const int signals[] = {SIGINT, SIGTERM};
     client_t         client;
 
-    for (int number = 1; number <= 2; number++)
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number))
         for (int i = 0; i < 2; i++) {
             lab_process_t *lab = lab_start(number, "park", NULL);
 
@@ -186,19 +202,22 @@ Test(lifecycle, a_second_signal_ends_at_once)
 }
 
 /* Of two signals that are pending at once either may come first. */
-Test(lifecycle, a_second_signal_ends_lab3_although_its_one_thread_is_stuck)
+Test(lifecycle, a_second_signal_ends_labs_3_and_4_although_their_one_thread_is_stuck)
 {
-    lab_process_t *lab = lab_start(3, "park", NULL);
-    client_t       client;
+    client_t client;
 
-    lab_connect_get(lab, &client, "/park/0?name=A");
-    lab_expect_event(lab, "start A");
-    kill(lab->pid, SIGTERM);
-    lab_stop(lab, SIGINT);
-    lab_assert(lab, lab->status == 128 + SIGINT || lab->status == 128 + SIGTERM, "exit status %d",
-               lab->status);
-    client_close(&client);
-    lab_free(lab);
+    for (int i = 0; i < ONLY_THREADS; i++) {
+        lab_process_t *lab = lab_start(only_threads[i].lab, "park", NULL);
+
+        lab_connect_get(lab, &client, "%s", only_threads[i].target);
+        lab_expect_event(lab, only_threads[i].begun);
+        kill(lab->pid, SIGTERM);
+        lab_stop(lab, SIGINT);
+        lab_assert(lab, lab->status == 128 + SIGINT || lab->status == 128 + SIGTERM,
+                   "exit status %d", lab->status);
+        client_close(&client);
+        lab_free(lab);
+    }
 }
 
 /* ---- Shut-down with company ------------------------------------------------------------------ */

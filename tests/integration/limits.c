@@ -81,7 +81,7 @@ Test(limits, requests_beyond_those_in_flight_are_told_to_come_back)
     client_t parked, refused;
     answer_t answer;
 
-    for (int number = 1; number <= 2; number++) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
         lab_process_t *lab = lab_start(number, "park", "--max-in-flight=1", NULL);
 
         lab_connect_get(lab, &parked, "/park/0?name=A");
@@ -143,12 +143,12 @@ Test(limits, a_connection_too_many_waits_for_one_to_close)
     }
 }
 
-/* Labs 1 and 2: of a connection's requests no more run at once than the window allows. */
+/* Labs 1, 2 and 4: of a connection's requests no more run at once than the window allows. */
 Test(limits, the_pipeline_window_bounds_what_one_connection_runs)
 {
     client_t client;
 
-    for (int number = 1; number <= 2; number++) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
         lab_process_t *lab = lab_start(number, "park", "--pipeline-window=2", NULL);
 
         client_connect(&client, lab->port);
@@ -237,12 +237,12 @@ Test(limits, a_client_that_takes_nothing_is_dropped)
     }
 }
 
-/* Labs 1 and 2: the client gets its 504, the handler its cancellation, and the next one is served. */
+/* Not lab 3: the client gets its 504, the handler its cancellation, and the next one is served. */
 Test(limits, a_handler_that_takes_too_long_is_504)
 {
     client_t client;
 
-    for (int number = 1; number <= 2; number++) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
         lab_process_t *lab = lab_start(number, "park", "--request-timeout=0.1", NULL);
 
         lab_connect_get(lab, &client, "/park/0?name=A");
@@ -258,17 +258,23 @@ Test(limits, a_handler_that_takes_too_long_is_504)
     }
 }
 
-/* Lab 3 has nobody to look at the clock while a handler runs: its answer comes, however late. */
-Test(limits, lab3_answers_late_rather_than_504)
+static void check_late(int number, const char *target, const char *begun, const char *answer)
 {
-    lab_process_t *lab = lab_start(3, "park", "--request-timeout=0.02", NULL);
+    lab_process_t *lab = lab_start(number, "park", "--request-timeout=0.02", NULL);
     client_t       client;
 
-    lab_connect_get(lab, &client, "/park/0?name=A");
-    lab_expect_event(lab, "start A");
+    lab_connect_get(lab, &client, "%s", target);
+    lab_expect_event(lab, begun);
     lab_wait_asleep(lab);
     lab_open_gate(lab, 0);
-    lab_expect_answer(lab, &client, 200, "\"park\":\"A\"");
+    lab_expect_answer(lab, &client, 200, answer);
     client_close(&client);
     lab_finish(lab);
+}
+
+/* With one thread nobody looks at the clock while a handler blocks: its answer comes, however late. */
+Test(limits, labs_3_and_4_answer_late_rather_than_504_where_a_handler_blocks)
+{
+    check_late(3, "/park/0?name=A", "start A", "\"park\":\"A\"");
+    check_late(4, "/block/0", "blocking", "released");
 }

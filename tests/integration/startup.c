@@ -141,7 +141,8 @@ Test(startup, bad_usage_exits_with_2_and_one_line)
     check_usage(lab_spawn(2, NULL, "--workers=0", NULL), "--workers=0",
                 "--workers: 0 is not in 1..256");
     check_usage(lab_spawn(1, NULL, "--workers=2", NULL), "--workers=2", "--workers");
-    check_usage(lab_spawn(3, NULL, "--workers=2", NULL), "--workers=2", "--workers");
+    for (int number = 3; number <= LAB_LAST; number++)
+        check_usage(lab_spawn(number, NULL, "--workers=2", NULL), "--workers=2", "--workers");
 }
 
 /* ---- Failed starts --------------------------------------------------------------------------- */
@@ -166,7 +167,7 @@ static const start_case_t start_cases[] = {
     {"park:asyncio", "park:asyncio", {"park.asyncio is something else"}},
     {"refused:async_wrong",
      NULL,
-     {"wrong_for_labs_1_and_2 (", "refused.py:63) is a `def` handler", "`async def`"}},
+     {"wrong_without_async (", "refused.py:63) is a `def` handler", "`async def`"}},
     {NULL,
      "refused:sync_wrong",
      {"wrong_for_lab3 (", "refused.py:59) is an `async def` handler", "make it `def`"}},
@@ -216,6 +217,12 @@ Test(startup, an_app_that_can_not_be_served_exits_with_1_and_the_reason_lab3)
 {
     for (size_t i = 0; i < sizeof start_cases / sizeof start_cases[0]; i++)
         check_start(3, &start_cases[i]);
+}
+
+Test(startup, an_app_that_can_not_be_served_exits_with_1_and_the_reason_lab4)
+{
+    for (size_t i = 0; i < sizeof start_cases / sizeof start_cases[0]; i++)
+        check_start(4, &start_cases[i]);
 }
 
 Test(startup, a_busy_port_exits_with_1_and_says_what_to_do)

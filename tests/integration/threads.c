@@ -121,7 +121,7 @@ Test(threads, a_loop_and_threads_work_for_each_other)
 {
     client_t client;
 
-    for (int number = 1; number <= 2; number++) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
         lab_process_t *lab = lab_start(number, "threads", NULL);
 
         client_connect(&client, lab->port);

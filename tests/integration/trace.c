@@ -74,6 +74,7 @@ static const char *const hops_of[][MAX_HOPS + 1] = {
            "started", "finished", "converted_worker", "converted_main", "posted", "received",
            "written"},
     [3] = {"parsed", "attached", "started", "finished", "written"},
+    [4] = {"parsed", "attached", "started", "finished", "written"},
 };
 
 /* trace_hop_t of each */
@@ -81,6 +82,7 @@ static const int numbers_of[][MAX_HOPS] = {
     [1] = {0, 1, 2, 3, 6, 7, 9, 10, 11, 12},
     [2] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
     [3] = {0, 1, 6, 7, 12},
+    [4] = {0, 1, 6, 7, 12},
 };
 
 /* Every one of `count` requests has passed all hops of this lab, and no others; and it adds up. */
@@ -195,10 +197,15 @@ Test(trace, a_delay_at_a_hop_shows_there_and_nowhere_else_lab3)
     check_delays(3);
 }
 
+Test(trace, a_delay_at_a_hop_shows_there_and_nowhere_else_lab4)
+{
+    check_delays(4);
+}
+
 /* ---- What a gap was spent on ----------------------------------------------------------------- */
 
 /* The first request whose gaps are split; its predecessors only pass through. */
-static const int sample_every[] = {[1] = 199, [2] = 61, [3] = 199};
+static const int sample_every[] = {[1] = 199, [2] = 61, [3] = 199, [4] = 199};
 
 /* Of the sampled request's gap from `hop`, most was spent on `part`. */
 static void expect_spent_on(const json_t *root, int number, const char *hop, const char *part)
@@ -248,6 +255,7 @@ Test(trace, a_handler_that_awaits_is_suspended)
 {
     check_handler(1, "/await/0", "suspended_us");
     check_handler(2, "/await/0", "suspended_us");
+    check_handler(4, "/await/0", "suspended_us");
 }
 
 Test(trace, a_handler_that_blocks_is_blocked_while_attached)
@@ -279,6 +287,7 @@ static void check_line(int number, const char *hop)
 Test(trace, who_waits_for_anothers_handler_waits_in_line)
 {
     check_line(3, "parsed");
+    check_line(4, "parsed");
 }
 
 /*
@@ -317,7 +326,7 @@ Test(trace, the_http_thread_waits_for_the_gil)
 /* Cancelled, the handler runs on, on another thread than the one that has given its request up. */
 Test(trace, a_request_whose_client_left_is_dropped_however_long_its_handler_runs)
 {
-    for (int number = 1; number <= 2; number++) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
         lab_process_t *lab = lab_start(number, "traced", stats_option, trace_option, NULL);
         client_t       client;
         json_t        *root;
@@ -414,8 +423,9 @@ Test(trace, the_trace_file_shows_threads_and_requests_travelling_between_them)
 {
     static const char *const threads[][4] = {[1] = {"http", "loop"},
                                              [2] = {"http", "main-loop", "worker-0", "worker-1"},
-                                             [3] = {"http"}};
-    static const size_t      hand_offs[] = {[1] = 2, [2] = 4, [3] = 0}; /* of each request */
+                                             [3] = {"http"},
+                                             [4] = {"http"}};
+    static const size_t hand_offs[] = {[1] = 2, [2] = 4, [3] = 0, [4] = 0}; /* of each request */
 
     for (int number = LAB_FIRST; number <= LAB_LAST; number++) {
         lab_process_t *lab = lab_start(number, "traced", trace_option, NULL);

@@ -13,7 +13,7 @@ sys.path.insert(0, BENCH)
 from dataclasses import asdict  # noqa: E402
 
 from driver import (  # noqa: E402
-    before_after, offline, pythons, results, rungs, scaled, steady, work)
+    before_after, in_place, offline, promises, pythons, results, rungs, scaled, steady, work)
 from driver.blocks import Configuration  # noqa: E402
 
 ENVIRONMENT = {
@@ -239,6 +239,13 @@ def compare_run(after_us=10.2, rounds=10):
         for c in before_after.configurations()
     ]
     return stored("compare", before_after.configurations(), blocks, rounds, before="0123456789ab")
+
+
+def eager_run(rounds=10):
+    """A run of lab4 and those beside it, in which none differs from another."""
+    configurations = promises.configurations(in_place.PROMISES)
+    blocks = [block(c, number) for number in range(1, rounds + 1) for c in configurations]
+    return stored("eager", configurations, blocks, rounds, missing=[])
 
 
 def soak_run(holds=True):

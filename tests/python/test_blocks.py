@@ -32,17 +32,18 @@ class FakeMachine:
 
     def __init__(self, script=()):
         self.script = list(script)  # figures to return, or exceptions to raise, block by block
-        self.servers, self.measured, self.warm_ups = [], [], []
+        self.servers, self.measured, self.warm_ups, self.connections = [], [], [], []
 
     def start(self, spec, cpus):
         self.servers.append(FakeServer(spec, cpus))
         return self.servers[-1]
 
-    def measure_block(self, server, seconds, _configuration, _wrk_cpus):
+    def measure_block(self, server, seconds, configuration, _wrk_cpus):
         if seconds == WARM_UP:
             self.warm_ups.append(server.spec.name)
             return support.figures()
         self.measured.append(server.spec.name)
+        self.connections.append(configuration.connections)
         step = self.script.pop(0) if self.script else support.figures()
         if isinstance(step, BaseException):
             raise step
@@ -79,8 +80,14 @@ class Order(RunTest):
                          [(1, A.key), (1, B.key), (1, C.key), (2, C.key), (2, B.key), (2, A.key)])
 
     def test_keys_tell_all_configurations_apart(self):
-        every = [Configuration("a", p, x) for p in ("pinned", "unpinned") for x in (False, True)]
+        every = [Configuration("a", p, x, connections=n) for p in ("pinned", "unpinned")
+                 for x in (False, True) for n in (1, 10, 100)]
         self.assertEqual(len({c.key for c in every}), len(every))
+
+    def test_a_configuration_says_how_many_connections_there_are(self):
+        machine = FakeMachine()
+        self.measure(self.run_of(machine, (A, Configuration("a", connections=1)), rounds=1))
+        self.assertEqual(machine.connections, [100, 1])
 
     def test_each_configuration_is_warmed_up_once(self):
         machine = FakeMachine()

@@ -159,8 +159,8 @@ class Scripts(unittest.TestCase):
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     def test_help_says_the_exit_status(self):
-        for name in ("reproduce.py", "measure.py", "peers.py", "interpreters.py", "scaling.py",
-                     "update_docs.py"):
+        for name in ("reproduce.py", "measure.py", "peers.py", "interpreters.py", "eager.py",
+                     "scaling.py", "workloads.py", "open_loop.py", "update_docs.py"):
             with self.subTest(name):
                 done = self.run_script(name, "--help")
                 self.assertEqual(done.returncode, 0, done.stderr)

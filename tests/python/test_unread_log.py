@@ -15,7 +15,8 @@ import unittest
 from labs import DEADLINE_S, lab_path
 
 APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "apps")
-LABS = {"lab1": "async_app", "lab2": "async_app", "lab3": "sync_app"}
+LABS = {"lab1": "async_app", "lab2": "async_app", "lab3": "sync_app",
+        "lab4": "async_app"}
 ERRORS = 400  # each logs a traceback of a few hundred bytes; a pipe takes 64 KiB
 
 

@@ -1,0 +1,234 @@
+/*
+ * Lab 4: `async def` handlers, started where they stand.
+ *
+ *     HTTP thread     ① attach -> ② call the handler, take its coroutine's first step
+ *                         returned:  ③ respond. No task, no future, no loop: this is lab 3
+ *                         suspended: ④ make its task, which goes on from there
+ *                     ⑤ asyncio's turn: what is ready goes on, and where it returns ③ respond
+ *                     ⑥ detach
+ *
+ * A coroutine is an object that one steps; a task is the book-keeping around it, and is made for
+ * those that need it. asyncio's loop runs inside the HTTP thread's own (nested_loop.h): what
+ * suspends crosses no thread either. So a handler that blocks makes every client wait, as in lab 3.
+ *
+ * The first step is as good as one in a task. It runs in the request's own context; the running
+ * loop is the one that goes on with it; and whoever asks for the current task gets the one that the
+ * coroutine goes on in: it is made at that moment (on_task_asked()).
+ *
+ * Everything here runs on the HTTP thread. req->lab_data is the task, while there is one.
+ *
+ * In the write-up: WRITEUP.md, "Lab 4: handlers that start where they stand".
+ */
+#include <stdlib.h>
+
+#include "lab4_eager_start/nested_loop.h"
+#include "lab4_eager_start/started.h"
+
+/* A first step that is under way. */
+typedef struct {
+    http_request_t *req;
+    PyObject       *context; /* borrowed, as the coroutine */
+    PyObject       *coroutine;
+    PyObject       *started; /* owned: what the task steps. NULL: there is no task */
+} first_step_t;
+
+struct lab {
+    /* Set by lab_open(), read-only afterwards. */
+    bridge_t        *bridge; /* borrowed */
+    bridge_thread_t *python; /* borrowed: this thread's Python state */
+    bridge_asyncio_t asyncio;
+    started_types_t  started;
+    PyObject        *context; /* owned: each request's is a copy of it */
+
+    nested_loop_t loop;
+    first_step_t *step; /* NULL: none is under way */
+};
+
+static int  on_task_asked(void *owner);
+static void on_end(void *owner, http_request_t *req, PyObject *value);
+static void on_loop_closed(void *owner);
+
+/* ---- The first step -------------------------------------------------------------------------- */
+
+/* Enter or leave the task of this step, as asyncio's current one. 0, or -1 with an exception set */
+static int set_current_task(lab_t *lab, const first_step_t *step, PyObject *function)
+{
+    PyObject *args[] = {NULL, lab->loop.loop, step->req->lab_data};
+    PyObject *none =
+        PyObject_Vectorcall(function, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL); /* new */
+
+    Py_XDECREF(none);
+    return none == NULL ? -1 : 0;
+}
+
+static int make_task(lab_t *lab, first_step_t *step)
+{
+    return started_make_task(&lab->started, step->req, step->coroutine, lab->loop.loop,
+                             step->context, &step->started);
+}
+
+/* Called by asyncio.current_task(): in a first step there is none yet. 0, or -1 as Python does */
+static int on_task_asked(void *owner)
+{
+    lab_t        *lab = owner;
+    first_step_t *step = lab->step;
+
+    if (step == NULL || step->started != NULL)
+        return 0; /* asyncio knows */
+    if (make_task(lab, step) != 0)
+        return -1;
+    return set_current_task(lab, step, lab->asyncio.enter_task);
+}
+
+/* ④ The request's task goes on with what the step came to: `value`, stolen, or an exception. */
+static void go_on(lab_t *lab, first_step_t *step, PySendResult outcome, PyObject *value)
+{
+    bool was_asked_for = step->started != NULL;
+
+    if (!was_asked_for && make_task(lab, step) != 0) {
+        Py_DECREF(value);
+        on_end(lab, step->req, NULL);
+        return;
+    }
+    started_first_step(step->started, outcome, value, was_asked_for);
+    if (was_asked_for && set_current_task(lab, step, lab->asyncio.leave_task) != 0)
+        PyErr_WriteUnraisable(lab->loop.loop);
+    Py_DECREF(step->started);
+}
+
+/* In the request's context: call the handler, step its coroutine. As PyIter_Send() */
+static PySendResult take_step(lab_t *lab, first_step_t *step, PyObject **value)
+{
+    PySendResult outcome = PYGEN_ERROR;
+
+    step->coroutine = bridge_call_handler(step->req); /* ② new; NULL: it raised */
+    if (step->coroutine == NULL ||
+        bridge_asyncio_check_coroutine(&lab->asyncio, step->coroutine) != 0)
+        return PYGEN_ERROR;
+    lab->step = step;
+    outcome = PyIter_Send(step->coroutine, Py_None, value); /* new, unless it raised */
+    lab->step = NULL;
+    return outcome;
+}
+
+static void begin(lab_t *lab, http_request_t *req)
+{
+    first_step_t step = {.req = req, .context = PyContext_Copy(lab->context)}; /* new */
+    PySendResult outcome = PYGEN_ERROR;
+    PyObject    *value = NULL;
+
+    if (step.context != NULL && PyContext_Enter(step.context) == 0) {
+        outcome = take_step(lab, &step, &value);
+        PyContext_Exit(step.context);
+    }
+    if (outcome == PYGEN_NEXT || step.started != NULL) {
+        go_on(lab, &step, outcome, value);
+    } else {
+        on_end(lab, req, value);
+        Py_XDECREF(value);
+    }
+    Py_XDECREF(step.coroutine);
+    Py_XDECREF(step.context);
+}
+
+/* The coroutine is through, in its first step or in its task; NULL: it raised. */
+static void on_end(void *owner, http_request_t *req, PyObject *value)
+{
+    (void)owner;
+    http_respond_transfer(req, bridge_response(req, value)); /* ③ req is gone now */
+}
+
+/* ---- The turn -------------------------------------------------------------------------------- */
+
+/* Once a turn: every request that is complete by now, under one attach. */
+void lab_on_ready(lab_t *lab, http_request_list_t *ready)
+{
+    http_request_t *req;
+
+    bridge_attach(lab->python); /* ① wait for the GIL, once a turn */
+    while ((req = http_request_list_pop(ready)) != NULL) {
+        trace_mark(req->trace, TRACE_ATTACHED);
+        begin(lab, req);
+    }
+    nested_loop_run(&lab->loop); /* ⑤ */
+    bridge_detach(lab->python);  /* ⑥ other threads may run Python */
+}
+
+/* Nothing here is ever completed by another thread. */
+void lab_on_completions(lab_t *lab)
+{
+    (void)lab;
+}
+
+/* Nobody waits for the answer, so cancel the task; its next turn tells the handler. */
+void lab_on_client_gone(lab_t *lab, http_request_t *req)
+{
+    PyObject *task = req->lab_data; /* borrowed; NULL: it never began */
+    PyObject *known;
+
+    if (task == NULL)
+        return;
+    bridge_attach(lab->python);
+    known = PyObject_CallMethodNoArgs(task, lab->asyncio.cancel); /* new */
+    if (known == NULL)
+        PyErr_WriteUnraisable(task);
+    Py_XDECREF(known);
+    nested_loop_wake(&lab->loop);
+    bridge_detach(lab->python);
+}
+
+/* ---- Start and end --------------------------------------------------------------------------- */
+
+/* Attached. returns 0, or -1 (said on stderr) */
+static int open_loop(lab_t *lab, const lab_context_t *context)
+{
+    lab->context = PyContext_CopyCurrent(); /* new: as it is before the app's hooks */
+    if (lab->context == NULL || started_open(&lab->started, on_end, lab) != 0) {
+        PyErr_Print();
+        return -1;
+    }
+    if (nested_loop_open(&lab->loop, context) != 0)
+        return -1;
+    bridge_on_task_asked(lab->bridge, on_task_asked, lab);
+    return 0;
+}
+
+int lab_open(lab_t **out, const lab_context_t *context)
+{
+    lab_t *lab = calloc(1, sizeof *lab);
+    int    err;
+
+    if (lab == NULL)
+        return -1;
+    lab->bridge = context->bridge;
+    lab->python = context->http_thread;
+    err = bridge_asyncio_open(&lab->asyncio, lab->python);
+    bridge_attach(lab->python);
+    if (err == 0)
+        err = open_loop(lab, context);
+    bridge_detach(lab->python);
+    if (err != 0) {
+        lab_close(lab);
+        return -1;
+    }
+    *out = lab;
+    return 0;
+}
+
+/* libuv is through with its handles, and nobody else has any of this. */
+static void on_loop_closed(void *owner)
+{
+    free(owner);
+}
+
+void lab_close(lab_t *lab)
+{
+    bridge_attach(lab->python);
+    nested_loop_close(&lab->loop);
+    bridge_on_task_asked(lab->bridge, NULL, NULL);
+    started_close(&lab->started);
+    Py_CLEAR(lab->context);
+    bridge_detach(lab->python);
+    bridge_asyncio_close(&lab->asyncio, lab->python);
+    nested_loop_free(&lab->loop, on_loop_closed, lab);
+}
