@@ -18,10 +18,10 @@ enum {
     RECORDS_A_SLAB = 64,
     RECORDS_FOR_FILE = 2048, /* the trace file shows the last so many requests */
     /* Primes: with 100 connections in turn it isn't always the same ones. A sampled request costs
-     * tens of us, so that at 20 us a request one in 199 is 1 %; with workers it takes ten times as
-     * long, and fewer of them come. */
-    SAMPLE_EVERY = 199,
-    SAMPLE_EVERY_WITH_WORKERS = 61,
+     * tens of us, up to sixty where system calls are dear, so that at 20 us a request one in 499 is
+     * half a percent; with workers it takes ten times as long, and fewer of them come. */
+    SAMPLE_EVERY = 499,
+    SAMPLE_EVERY_WITH_WORKERS = 127,
 };
 
 /* What a lane does: a request's id, or one of these. */

@@ -205,7 +205,7 @@ Test(trace, a_delay_at_a_hop_shows_there_and_nowhere_else_lab4)
 /* ---- What a gap was spent on ----------------------------------------------------------------- */
 
 /* The first request whose gaps are split; its predecessors only pass through. */
-static const int sample_every[] = {[1] = 199, [2] = 61, [3] = 199, [4] = 199};
+static const int sample_every[] = {[1] = 499, [2] = 127, [3] = 499, [4] = 499};
 
 /* Of the sampled request's gap from `hop`, most was spent on `part`. */
 static void expect_spent_on(const json_t *root, int number, const char *hop, const char *part)
