@@ -6,7 +6,7 @@ for 10 ms, one computes), pinned, at rates that all but lab 3 can serve with eas
 the time at which a request was due.
 """
 
-from driver import constant_rate, procfs, reports, results, session, steady, tables
+from driver import constant_rate, procfs, reports, results, session, steady, tables, work
 
 DEFAULT_ROUNDS, DEFAULT_SECONDS = results.ENOUGH["open-loop"]
 
@@ -33,9 +33,9 @@ def main():
     parsed = parser.parse_args()
     parsed.rounds = parsed.rounds or DEFAULT_ROUNDS
     parsed.seconds = parsed.seconds or DEFAULT_SECONDS
-    session.check_programs(parsed.bin_dir)
+    session.check_programs(parsed.bin_dir, work.PROGRAMS)
     run = session.new_run("open-loop", steady.specs(parsed.bin_dir), steady.configurations(), parsed,
-                          measure_block=one_block)
+                          programs=work.PROGRAMS, measure_block=one_block)
     session.note_plan(run)
     store_as = results.name_for("open-loop", parsed.rounds, parsed.seconds)
     environment = results.environment(parsed.bin_dir)

@@ -25,7 +25,7 @@ def main():
     for python in found:
         specs |= work.specs(python)
     planned = work.configurations([python.name for python in found])
-    run = session.new_run("workloads", specs, planned, parsed)
+    run = session.new_run("workloads", specs, planned, parsed, programs=work.PROGRAMS)
     session.note_plan(run)
     store_as = results.name_for("workloads", parsed.rounds, parsed.seconds)
     return session.conduct(run, "workloads", store_as, results.environment_of(found), show)[1]

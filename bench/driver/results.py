@@ -24,7 +24,7 @@ ENOUGH = {
     "ladder": (RECORD_ROUNDS, LADDER_SECONDS),
     "interpreters": (INTERPRETERS_ROUNDS, INTERPRETERS_SECONDS),
     "breakdown": (5, 4),
-    "workloads": (3, 2),
+    "workloads": (3, 1),
     "scaling": (6, 2),
     "open-loop": (3, 4),
 }

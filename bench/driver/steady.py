@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from . import pythons, stats, work
 from .blocks import Configuration
-from .figures import Figures
+from .reports import figures_of
 from .tables import milliseconds, thousands
 
 RATES = (200, 500)
@@ -45,10 +45,8 @@ def _quantile(figures, key, field):
 
 
 def table(data):
-    planned = [Configuration(**c) for c in data["configurations"]]
-    figures = Figures(data["blocks"], [c.key for c in planned])
-    rows = []
-    for one in planned:
+    figures, rows = figures_of(data), []
+    for one in (Configuration(**c) for c in data["configurations"]):
         values = [figures.median(one.key, field) for field in ("requests", "outstanding")]
         unanswered = values[1] / max(1, sum(values))
         rows.append([one.server, *(_quantile(figures, one.key, f"p{share}_us")
