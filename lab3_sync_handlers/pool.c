@@ -54,7 +54,6 @@ static http_request_t *take(pool_t *self)
 static void answer(pool_t *self, bridge_thread_t *me, http_request_t *req)
 {
     http_response_t *resp;
-    PyObject        *value;
 
     if (http_request_abandoned(req)) {
         completions_post(self->completions, req, http_response_of_status(503));
@@ -62,9 +61,15 @@ static void answer(pool_t *self, bridge_thread_t *me, http_request_t *req)
     }
     bridge_attach(me); /* with a GIL: wait for the others' handlers */
     trace_mark(req->trace, TRACE_WOKEN);
+    /* LAB 3, STEP 1 { the same here, for the bonus: what the handler has come to, as a response */
+    PyObject *value;
+
     value = bridge_call_handler(req); /* new; NULL: it raised */
     resp = bridge_response(req, value);
     Py_XDECREF(value);
+    /* } LAB 3, STEP 1; until then:
+     *     resp = http_response_of_status(501);
+     */
     bridge_detach(me); /* and let others compute while the HTTP thread is woken */
     trace_mark(req->trace, TRACE_POSTED);
     completions_post(self->completions, req, resp); /* req is gone now */

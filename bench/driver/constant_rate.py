@@ -34,15 +34,21 @@ class Load:
         self.address = (parts.hostname, parts.port)
         self.request = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
         self.rate, self.count, self.size = rate, int(rate * seconds), size
-        self.idle, self.connections = [], asyncio.Semaphore(CONNECTIONS)
+        self.idle, self.opened, self.connections = [], [], asyncio.Semaphore(CONNECTIONS)
         self.latencies, self.lags, self.failed = [], [], 0
+
+    async def connection(self):
+        """(reader, writer) that nobody uses"""
+        if self.idle:
+            return self.idle.pop()
+        self.opened.append(await asyncio.open_connection(*self.address))
+        return self.opened[-1]
 
     async def ask(self, due):
         """One request; its latency counts from `due`."""
         async with self.connections:
             try:
-                reader, writer = self.idle.pop() if self.idle else await asyncio.open_connection(
-                    *self.address)
+                reader, writer = await self.connection()
                 self.lags.append(time.monotonic() - due)
                 writer.write(self.request)
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -63,6 +69,8 @@ class Load:
         _, outstanding = await asyncio.wait(asked, timeout=GRACE_SECONDS)
         for task in outstanding:
             task.cancel()
+        for _, writer in self.opened:
+            writer.close()
         return self.report(len(outstanding))
 
     def report(self, outstanding):

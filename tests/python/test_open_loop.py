@@ -17,9 +17,11 @@ class Client(unittest.TestCase):
                 while await reader.readuntil(b"\r\n\r\n"):
                     answer = answers.pop(0) if answers else b""
                     if answer is None:
-                        return await asyncio.sleep(100)
+                        await reader.read()  # until the client gives up
                     writer.write(answer)
-            except (asyncio.IncompleteReadError, ConnectionError):
+            except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+                pass
+            finally:
                 writer.close()
 
         async def run():
@@ -28,6 +30,7 @@ class Client(unittest.TestCase):
             load = constant_rate.Load(url, rate, count / rate, 2)
             report = await load.run()
             server.close()
+            await asyncio.sleep(0.1)  # transports close in the loop's next turns
             return report
 
         return asyncio.run(run())
