@@ -17,7 +17,7 @@ class Client(unittest.TestCase):
                 while await reader.readuntil(b"\r\n\r\n"):
                     answer = answers.pop(0) if answers else b""
                     if answer is None:
-                        await reader.read()  # until the client gives up
+                        return await reader.read()  # until the client gives up
                     writer.write(answer)
             except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
                 pass
