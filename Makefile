@@ -90,6 +90,7 @@ BRIDGE_SRC = \
     common/bridge/response.c \
     common/bridge/runner.c \
     common/bridge/selector.c \
+    common/bridge/stand_in.c \
     common/bridge/trace.c \
     common/bridge/tracebacks.c
 
@@ -147,8 +148,8 @@ ALLOC_SRC       = tests/faults/alloc.c
 FUZZ_TARGETS    = parser router options
 
 # What is compiled without Python's headers, and what with them.
-PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) $(SPIN_SRC) $(TRACE_COST_SRC) \
-            $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) $(UNIT_FAULTS_SRC) $(INTEGRATION_SRC) \
+PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) $(SPIN_SRC) \
+            $(TRACE_COST_SRC) $(UNIT_TRACE_SRC) $(UNIT_HTTP_SRC) $(UNIT_FAULTS_SRC) $(INTEGRATION_SRC) \
             $(CONFORMANCE_SRC) $(SUPPORT_SRC) $(TSAN_SRC) $(DELAYED_SRC) $(WIRE_SRC) $(ALLOC_SRC) \
             tests/fuzz/fuzz.c tests/fuzz/parser.c tests/fuzz/router.c
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB0_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) \

@@ -159,23 +159,12 @@ static PyObject *end_step(started_t *self, PyObject *step)
     return NULL;
 }
 
-/* Raise StopIteration(value), and steal `value`, which may be a tuple or an exception itself. */
-static void stop_iteration(PyObject *value)
-{
-    PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value); /* new */
-
-    if (stop != NULL)
-        PyErr_SetObject(PyExc_StopIteration, stop);
-    Py_XDECREF(stop);
-    Py_DECREF(value);
-}
-
 static PyObject *started_method_send(PyObject *object, PyObject *arg)
 {
     PyObject *result = NULL;
 
     if (started_send(object, arg, &result) == PYGEN_RETURN) {
-        stop_iteration(result);
+        bridge_stop_iteration(result);
         return NULL;
     }
     return result;
@@ -264,12 +253,7 @@ static PyObject *started_close_method(PyObject *object, PyObject *unused)
 /* cr_frame, cr_code, __qualname__: for asyncio's own messages and for stack traces. */
 static PyObject *started_getattr(PyObject *object, PyObject *name)
 {
-    PyObject *found = PyObject_GenericGetAttr(object, name);
-
-    if (found != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError))
-        return found;
-    PyErr_Clear();
-    return PyObject_GetAttr(((started_t *)object)->coroutine, name);
+    return bridge_stand_in_getattr(object, name, ((started_t *)object)->coroutine);
 }
 
 /* A cycle through it is one through its coroutine: that is what the collector breaks. */

@@ -225,6 +225,17 @@ void bridge_runner_close(const bridge_t *bridge, PyObject *runner); /* steals; N
 /* Log and clear what a task has let through its loop: SystemExit, KeyboardInterrupt. attached */
 void bridge_log_through_loop(const bridge_t *bridge);
 
+/* ---- Objects that stand in for a coroutine ------------------------------------------------- */
+
+/* Raise StopIteration(value), and steal `value`, which may be a tuple or an exception itself. attached */
+void bridge_stop_iteration(PyObject *value);
+
+/*
+ * tp_getattro of such an object: an attribute of its own, or else the coroutine's.
+ * attached           all borrowed        returns a new reference, or NULL with an exception set
+ */
+PyObject *bridge_stand_in_getattr(PyObject *stand_in, PyObject *name, PyObject *coroutine);
+
 /* ---- Tracing ------------------------------------------------------------------------------- */
 
 /*

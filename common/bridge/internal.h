@@ -14,6 +14,7 @@
  *   asked.c        who asks asyncio for the current task      runner.c      makes an asyncio loop
  *   loop_thread.c  an asyncio loop in a thread of its own    completions.c  the way back
  *   selector.c     the selector of those loops               trace.c        marks inside asyncio
+ *   stand_in.c     what stands in for a coroutine shares
  */
 #ifndef LOOPLAB_BRIDGE_INTERNAL_H
 #define LOOPLAB_BRIDGE_INTERNAL_H

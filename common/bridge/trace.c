@@ -95,23 +95,6 @@ static PyObject *traced_close(PyObject *object, PyObject *unused)
     return none;
 }
 
-/* `await` on it, and iteration over that: it steps itself. */
-static PyObject *traced_await(PyObject *object)
-{
-    return Py_NewRef(object);
-}
-
-/* Raise StopIteration(value), and steal `value`, which may be a tuple or an exception itself. */
-static void stop_iteration(PyObject *value)
-{
-    PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value); /* new */
-
-    if (stop != NULL)
-        PyErr_SetObject(PyExc_StopIteration, stop);
-    Py_XDECREF(stop);
-    Py_DECREF(value);
-}
-
 static PyObject *traced_next(PyObject *object)
 {
     PyObject *result = NULL;
@@ -120,7 +103,7 @@ static PyObject *traced_next(PyObject *object)
     case PYGEN_NEXT:
         return result;
     case PYGEN_RETURN:
-        stop_iteration(result);
+        bridge_stop_iteration(result);
         return NULL;
     case PYGEN_ERROR:
         break;
@@ -131,12 +114,7 @@ static PyObject *traced_next(PyObject *object)
 /* cr_frame, cr_code, __qualname__: for asyncio's own messages and for stack traces. */
 static PyObject *traced_getattr(PyObject *object, PyObject *name)
 {
-    PyObject *found = PyObject_GenericGetAttr(object, name);
-
-    if (found != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError))
-        return found;
-    PyErr_Clear();
-    return PyObject_GetAttr(((traced_t *)object)->coroutine, name);
+    return bridge_stand_in_getattr(object, name, ((traced_t *)object)->coroutine);
 }
 
 /* ---- The type -------------------------------------------------------------------------------- */
@@ -170,7 +148,7 @@ static PyMethodDef traced_methods[] = {
 static PyType_Slot traced_slots[] = {
     {Py_tp_doc, "A handler's coroutine whose first and last step are timed."},
     {Py_am_send, traced_send},
-    {Py_am_await, traced_await},
+    {Py_am_await, PyObject_SelfIter}, /* and iteration over that: it steps itself */
     {Py_tp_iter, PyObject_SelfIter},
     {Py_tp_iternext, traced_next},
     {Py_tp_getattro, traced_getattr},
