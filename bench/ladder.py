@@ -7,7 +7,6 @@ Beside them stands the least that a hop can cost, a ping-pong between two thread
 """
 
 import os
-import time
 
 from driver import ladder_report, pingpong, reports, results, rungs, session, tables
 
@@ -41,10 +40,7 @@ def main():
     environment = results.environment(parsed.bin_dir)
     run = session.new_run("ladder", rungs.specs(parsed.bin_dir), rungs.configurations(), parsed,
                           programs)
-    todo = run.todo()
-    end = time.localtime(time.time() + run.planned_seconds(todo))
-    session.note(f"{len(todo)} blocks of {parsed.seconds} s on {len(rungs.RUNGS)} rungs, until "
-                 f"about {time.strftime('%H:%M', end)}")
+    session.note_plan(run, f" on {len(rungs.RUNGS)} rungs")
 
     def floor_of_hops():
         program = os.path.join(parsed.bin_dir, rungs.PINGPONG)

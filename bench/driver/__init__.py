@@ -3,6 +3,7 @@
     wrk.py          runs the load generator and reads its report
     procfs.py       what /proc says: CPU time, context switches, memory, other load
     servers.py      starts, checks and stops what is measured
+    programs.py     runs a small program of ours that measures something
     pythons.py      the interpreters that labs embed: what each says that it is
     catalogue.py    the labs and their peers: how each is started
     blocks.py       the plan: interleaved blocks, repeated when disturbed, resumed when interrupted

@@ -3,11 +3,10 @@
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-from . import procfs, rungs
+from . import procfs, programs, rungs
 from .servers import ServerError
 
 SECONDS = 0.5  # about what a timed run takes
@@ -39,18 +38,6 @@ def parse(text):
             "turns": int(turns)}
 
 
-def _run(words, cpus=None):
-    pin = (lambda: os.sched_setaffinity(0, cpus)) if cpus else None
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, preexec_fn=pin,
-                              timeout=LIMIT_SECONDS)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise ServerError(f"{words[0]} failed: {error}") from None
-    if done.returncode != 0:
-        raise ServerError(f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-500:]}")
-    return done
-
-
 class Timed:
     """Timed runs of each rung, on one CPU, each with as many requests as take about SECONDS."""
 
@@ -60,11 +47,12 @@ class Timed:
 
     def once(self, rung):
         if rung.name not in self.requests:
-            first = parse(_run(command(self.bin_dir, rung, MIN_REQUESTS), self.cpu).stdout)
+            words = command(self.bin_dir, rung, MIN_REQUESTS)
+            first = parse(programs.run(rung.name, words, self.cpu, LIMIT_SECONDS).stdout)
             wanted = SECONDS * 1e6 / max(first["wall_us"], 1e-3)
             self.requests[rung.name] = int(min(max(wanted, MIN_REQUESTS), MAX_REQUESTS))
         words = command(self.bin_dir, rung, self.requests[rung.name])
-        return parse(_run(words, self.cpu).stdout)
+        return parse(programs.run(rung.name, words, self.cpu, LIMIT_SECONDS).stdout)
 
 
 def has_callgrind():
@@ -75,7 +63,8 @@ def _collected(words):
     """Instructions of a whole run."""
     with tempfile.TemporaryDirectory(prefix="looplab-") as folder:
         output = f"--callgrind-out-file={folder}/out"
-        done = _run(["valgrind", "--tool=callgrind", output, *words])
+        done = programs.run("callgrind", ["valgrind", "--tool=callgrind", output, *words],
+                            limit_seconds=LIMIT_SECONDS)
     match = _COLLECTED.search(done.stderr)
     if match is None:
         raise ServerError(f"callgrind's report can't be read:\n{done.stderr[-500:]}")

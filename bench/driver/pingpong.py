@@ -1,16 +1,13 @@
 """The floor under a hop: two threads in C that wake each other, on one CPU and wherever the system
 puts them. What a rung pays for its hops is held against it."""
 
-import os
 import re
-import subprocess
 
-from . import procfs, stats
+from . import procfs, programs, stats
 from .servers import ServerError
 
 REPEATS = 10
 ROUND_TRIPS = 10_000
-LIMIT_SECONDS = 60  # turns a hang into an error
 _LINE = re.compile(r"round_trips=\d+ us=([\d.]+) cpu_us=([\d.]+) switches=([\d.]+)\n")
 
 
@@ -23,15 +20,7 @@ def parse(text):
 
 
 def once(program, cpus, round_trips=ROUND_TRIPS):
-    pin = (lambda: os.sched_setaffinity(0, cpus)) if cpus else None
-    try:
-        done = subprocess.run([program, str(round_trips)], capture_output=True, text=True,
-                              preexec_fn=pin, timeout=LIMIT_SECONDS)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise ServerError(f"pingpong failed: {error}") from None
-    if done.returncode != 0:
-        raise ServerError(f"pingpong failed: {done.stderr.strip() or done.returncode}")
-    return parse(done.stdout)
+    return parse(programs.run("pingpong", [program, str(round_trips)], cpus).stdout)
 
 
 def measure(program, repeats=REPEATS):

@@ -66,11 +66,11 @@ def options_of_several(description, kind):
     return parsed
 
 
-def note_plan(run):
+def note_plan(run, where=""):
     """How much is to be measured, and until when."""
     todo = run.todo()
     end = time.localtime(time.time() + run.planned_seconds(todo))
-    note(f"{len(todo)} blocks of {run.seconds} s, until about {time.strftime('%H:%M', end)}")
+    note(f"{len(todo)} blocks of {run.seconds} s{where}, until about {time.strftime('%H:%M', end)}")
 
 
 def check_programs(bin_dir, programs=catalogue.PROGRAMS, command="make measured"):

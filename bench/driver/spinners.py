@@ -3,14 +3,12 @@ than one is all that the machine's cores can give."""
 
 import os
 import re
-import subprocess
 
-from . import stats
+from . import programs, stats
 from .servers import ServerError
 
 REPEATS = 10
 MILLISECONDS = 300
-LIMIT_SECONDS = 60  # turns a hang into an error
 _LINE = re.compile(r"threads=\d+ steps_per_us=([\d.]+) cpus=([\d.]+)\n")
 
 
@@ -23,14 +21,7 @@ def parse(text):
 
 
 def once(program, threads, milliseconds=MILLISECONDS):
-    try:
-        done = subprocess.run([program, str(threads), str(milliseconds)], capture_output=True,
-                              text=True, timeout=LIMIT_SECONDS)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise ServerError(f"spin failed: {error}") from None
-    if done.returncode != 0:
-        raise ServerError(f"spin failed: {done.stderr.strip() or done.returncode}")
-    return parse(done.stdout)
+    return parse(programs.run("spin", [program, str(threads), str(milliseconds)]).stdout)
 
 
 def counts():
