@@ -287,13 +287,14 @@ int lab_open(lab_t **out, const lab_context_t *context)
     return 0;
 }
 
-/* Workers first: what they cancel still resolves futures on the main loop. */
+/* Workers first: what they cancel still resolves futures on the main loop, where on_done() looks at
+ * its worker. */
 void lab_close(lab_t *lab)
 {
     for (unsigned i = 0; i < lab->worker_count; i++)
         loop_thread_stop(&lab->workers[i].thread, lab->python);
-    free(lab->workers);
     loop_thread_stop(&lab->loop, lab->python);
     bridge_asyncio_close(&lab->asyncio, lab->python);
+    free(lab->workers);
     free(lab);
 }
