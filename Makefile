@@ -18,7 +18,7 @@
 ##                        (5 minutes; kept in ~/.cache/looplab). 3.13t-tsan: for ThreadSanitizer
 ## PY_OPT=pgo             the same with profile-guided optimisation (takes several times as long)
 ## PYTHONS='3.13 3.13t'   several in one run of `make reproduce`, and of `make interpreters`,
-##                        breakdown, scaling and workloads; there are also `system`, and any path
+##                        breakdown, tracing, scaling, workloads; there are also `system`, and any path
 ##                        of a python3-config
 ## PYTHON_CONFIG=FILE     embed the Python of this python3-config (/usr/bin/python3-config)
 ## LLHTTP_PREFIX=DIR      use the llhttp in DIR/include and DIR/lib
@@ -96,6 +96,7 @@ BRIDGE_SRC = \
 
 LAB_SRC = \
     common/lab/access_log.c \
+    common/lab/alarm.c \
     common/lab/inspect.c \
     common/lab/lab_main.c \
     common/lab/metrics.c \
@@ -168,7 +169,7 @@ DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 GOALS := $(or $(MAKECMDGOALS),all)
 
 # These measure on all interpreters unless told otherwise.
-ALL_PYTHONS = interpreters breakdown scaling workloads
+ALL_PYTHONS = interpreters breakdown scaling workloads tracing
 ifneq ($(filter $(ALL_PYTHONS),$(GOALS)),)
   PYTHONS := $(or $(strip $(PYTHONS)),system 3.13 3.13t)
 endif
@@ -573,8 +574,8 @@ compare: measured ## CPU per request of lab3 and /native beside that of an earli
 eager: measured ## lab4: what its handlers cost that wait, and those that don't
 	$(Q)$(PYTHON) bench/eager.py --bin-dir $(BIN) $(quick) $(ARGS)
 
-tracing: measured ## what --stats costs, and whether its breakdown adds up
-	$(Q)$(PYTHON) bench/tracing.py --bin-dir $(BIN) $(ARGS)
+tracing: measured-pythons ## what --stats costs, and whether its breakdown adds up: PYTHONS, or all
+	$(Q)$(PYTHON) bench/tracing.py $(measured_in) $(quick) $(ARGS)
 
 bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hypercorn, waitress
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)

@@ -1,9 +1,9 @@
 /*
  * How one loop runs inside another. asyncio's loop turns in _run_once(): look what has come, then
  * call what is ready. It would wait in that look; here it never does. libuv waits in its stead, for
- * the first of asyncio's timers with a timer of its own, and for asyncio's selector, whose
- * descriptor can itself be polled: it becomes readable when a socket of asyncio's does, or when
- * another thread calls call_soon_threadsafe().
+ * the first of asyncio's timers by an alarm, and for asyncio's selector, whose descriptor can itself
+ * be polled: it becomes readable when a socket of asyncio's does, or when another thread calls
+ * call_soon_threadsafe().
  *
  * What this relies on beyond asyncio's documentation: the loop's _run_once(), _ready and _scheduled,
  * and, made for loops that another one drives, _run_forever_setup() and _run_forever_cleanup(), which
@@ -18,11 +18,10 @@
 
 enum {
     TURNS = 16, /* a handler that gives way for ever gets so many before sockets have theirs */
-    LONGEST_S = 86400, /* then it is time for another look, as in asyncio */
 };
 
 static void      on_poll(uv_poll_t *poll, int status, int events);
-static void      on_timer(uv_timer_t *timer);
+static void      on_alarm(alarm_timer_t *alarm);
 static void      on_idle(uv_idle_t *idle);
 static PyObject *on_select(PyObject *capsule, PyObject *timeout);
 static void      on_handle_closed(uv_handle_t *handle);
@@ -68,18 +67,18 @@ static double first_timer(nested_loop_t *self)
     return at;
 }
 
-/* Let libuv's timer fire at that time of asyncio's loop, not before, and as soon as it can. */
+/* Not before that time of asyncio's loop, which may be past, and as soon as it can be. */
 static void wait_until(nested_loop_t *self, double at)
 {
     PyObject *time = PyObject_CallNoArgs(self->time); /* new */
     double    left = time == NULL ? 0 : at - PyFloat_AsDouble(time);
-    double    due_ms = ceil((double)uv_hrtime() / 1e6 + fmin(left, LONGEST_S) * 1e3);
-    double    now_ms = (double)uv_now(self->timer.loop);
 
     PyErr_Clear();
     Py_XDECREF(time);
-    if (due_ms > now_ms) {
-        uv_timer_start(&self->timer, on_timer, (uint64_t)(due_ms - now_ms), 0);
+    if (left > 0) {
+        alarm_set(&self->alarm, left);
+        self->alarm_is_set = true;
+        self->wakes_at = at;
     } else {
         self->due = true;
         nested_loop_wake(self);
@@ -97,13 +96,13 @@ static void arm(nested_loop_t *self)
     }
     uv_idle_stop(&self->idle);
     at = first_timer(self);
-    if (at == self->wakes_at && uv_is_active((uv_handle_t *)&self->timer))
-        return;
-    self->wakes_at = at;
-    if (isinf(at))
-        uv_timer_stop(&self->timer);
-    else
+    if (isinf(at)) {
+        if (self->alarm_is_set)
+            alarm_stop(&self->alarm);
+        self->alarm_is_set = false;
+    } else if (!self->alarm_is_set || at != self->wakes_at) {
         wait_until(self, at);
+    }
 }
 
 /* (Not by a timer of 0 ms: one that its own callback starts again keeps libuv 1.44 from all else.) */
@@ -146,10 +145,11 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     run_detached(self);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_alarm(alarm_timer_t *alarm)
 {
-    nested_loop_t *self = timer->data;
+    nested_loop_t *self = alarm->uv.handle.data;
 
+    self->alarm_is_set = false;
     self->due = true;
     run_detached(self);
 }
@@ -246,11 +246,15 @@ static int open_handles(nested_loop_t *self, PyObject *selector, uv_loop_t *loop
     Py_XDECREF(number);
     if (fd < 0)
         return -1;
-    err = uv_poll_init(loop, &self->poll, fd);
+    uv_idle_init(loop, &self->idle);
+    self->idle.data = self->alarm.uv.handle.data = self->poll.data = self;
+    self->handles_open = 1;
+    err = alarm_open(&self->alarm, loop, on_alarm);
     if (err == 0) {
-        uv_timer_init(loop, &self->timer);
-        uv_idle_init(loop, &self->idle);
-        self->poll.data = self->timer.data = self->idle.data = self;
+        self->handles_open = 2;
+        err = uv_poll_init(loop, &self->poll, fd);
+    }
+    if (err == 0) {
         self->handles_open = 3;
         err = uv_poll_start(&self->poll, UV_READABLE, on_poll);
     }
@@ -307,13 +311,20 @@ static void leave(nested_loop_t *self)
     bridge_app_shutdown(self->app, self->loop);
 }
 
+/* As many as open_handles() came to. */
+static void close_handles(nested_loop_t *self)
+{
+    if (self->handles_open > 2)
+        uv_close((uv_handle_t *)&self->poll, on_handle_closed);
+    if (self->handles_open > 1)
+        alarm_close(&self->alarm, on_handle_closed);
+    if (self->handles_open > 0)
+        uv_close((uv_handle_t *)&self->idle, on_handle_closed);
+}
+
 void nested_loop_close(nested_loop_t *self)
 {
-    if (self->handles_open > 0) { /* before the descriptor is closed */
-        uv_close((uv_handle_t *)&self->poll, on_handle_closed);
-        uv_close((uv_handle_t *)&self->timer, on_handle_closed);
-        uv_close((uv_handle_t *)&self->idle, on_handle_closed);
-    }
+    close_handles(self); /* before the selector's descriptor is closed */
     leave(self);
     bridge_runner_close(self->bridge, self->runner); /* steals */
     self->runner = NULL;

@@ -11,6 +11,7 @@
 #ifndef LOOPLAB_LAB4_NESTED_LOOP_H
 #define LOOPLAB_LAB4_NESTED_LOOP_H
 
+#include "common/lab/alarm.h"
 #include "common/lab/lab.h"
 
 typedef struct {
@@ -28,15 +29,16 @@ typedef struct {
     PyObject        *zero;                     /* the argument of that */
 
     /* libuv's side: what the loop would wait for. */
-    uv_poll_t  poll;  /* its selector's descriptor */
-    uv_timer_t timer; /* the first of its timers */
-    uv_idle_t  idle;  /* nothing, while something is ready still */
-    unsigned   handles_open;
+    uv_poll_t     poll;  /* its selector's descriptor */
+    alarm_timer_t alarm; /* the first of its timers */
+    uv_idle_t     idle;  /* nothing, while something is ready still */
+    unsigned      handles_open;
 
     bool   running;  /* for Python */
     bool   readable; /* libuv says so: worth a look */
-    bool   due;      /* the timer has fired */
-    double wakes_at; /* what the timer is set to, in the loop's time */
+    bool   due;      /* the alarm has come */
+    bool   alarm_is_set;
+    double wakes_at; /* what it is set to, in the loop's time */
 
     void (*on_closed)(void *owner); /* nested_loop_free()'s; NULL before */
     void *owner;
