@@ -25,8 +25,8 @@ import re
 import sys
 import tempfile
 
-from driver import before_after, cells, comparison, held_up, in_place, ladder_report, promises
-from driver import regions, reports, results, scaled, steady, tables, taken_apart, work
+from driver import before_after, cells, comparison, held_up, in_place, instrument, ladder_report
+from driver import promises, regions, reports, results, scaled, steady, tables, taken_apart, work
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 DOCUMENTS = ("README.md", "WRITEUP.md")
@@ -44,6 +44,7 @@ COMMANDS = {
     "ladder": "make ladder",
     "ladder-offline": "make ladder-offline",
     "breakdown": "make breakdown",
+    "tracing": "make tracing",
     "workloads": "make workloads",
     "scaling": "make scaling",
     "open-loop": "make open-loop",
@@ -165,6 +166,11 @@ def eager(data):
                       reports.disturbance(data))
 
 
+def tracing(data):
+    return paragraphs(tables.markdown(*instrument.cost(data)), tables.markdown(*instrument.sums(data)),
+                      instrument.LEGEND, reports.disturbance(data))
+
+
 # name in a document: (kind of run, what is written)
 TABLES = {
     "reproduce": ("reproduce", reproduce),
@@ -195,6 +201,7 @@ TABLES = {
     "idle": ("idle", idle),
     "eager": ("eager", eager),
     "breakdown-summary": ("breakdown", one_table(taken_apart.summary)),
+    "tracing": ("tracing", tracing),
 }
 
 

@@ -24,6 +24,7 @@
     steady.py       a constant rate of requests, and its table
     constant_rate.py  the client of that, a program of its own
     taken_apart.py  labs that say where their requests' time goes, and the tables of that
+    instrument.py   what that costs, and whether it adds up
     rungs.py        the ladder: rungs, parents, how each is started
     ladder_report.py  its tables
     pingpong.py     the floor under a hop

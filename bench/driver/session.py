@@ -53,11 +53,11 @@ def parser(description, rounds, seconds, exit_status=EXIT_STATUS.format(more="")
     return options
 
 
-def options_of_several(description, kind):
+def options_of_several(description, kind, exit_status=EXIT_STATUS.format(more="")):
     """The options of a script that measures several interpreters, with as many rounds as a run for
     the record has."""
     rounds, seconds = results.ENOUGH[kind]
-    options = parser(description, rounds, seconds, several_pythons=True)
+    options = parser(description, rounds, seconds, exit_status, several_pythons=True)
     parsed = options.parse_args()
     if not parsed.python:
         options.error("which interpreters? --python NAME=DIR, once for each")

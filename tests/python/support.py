@@ -13,7 +13,8 @@ sys.path.insert(0, BENCH)
 from dataclasses import asdict  # noqa: E402
 
 from driver import (  # noqa: E402
-    before_after, in_place, offline, promises, pythons, results, rungs, scaled, steady, work)
+    before_after, in_place, instrument, offline, promises, pythons, results, rungs, scaled, steady,
+    work)
 from driver.blocks import Configuration  # noqa: E402
 
 ENVIRONMENT = {
@@ -183,6 +184,7 @@ def breakdown_report(mean_us=1000.0, gaps_sum_us=None, gil=True):
     return {
         "python": "3.11.2",
         "gil": gil,
+        "requests": 9,
         "end_to_end_us": {"mean": mean_us, "p50": mean_us, "p99": 2 * mean_us},
         "gaps_sum_us": mean_us if gaps_sum_us is None else gaps_sum_us,
         "cpu_us_per_request": 20.0,
@@ -206,6 +208,16 @@ def breakdown_run(rounds=5, report=breakdown_report):
     run = run_of_several("breakdown", configurations, rounds=rounds)
     for one in run["blocks"]:
         one["report"] = report(1000.0 * one["round"])
+    return run
+
+
+def tracing_run(share=1.0, rounds=6):
+    """A run of `make tracing` in which --stats leaves every lab that share of its requests/s."""
+    several = [pythons.Python(name, "", (), about) for name, about in PYTHONS.items()]
+    run = run_of_several("tracing", instrument.configurations(several),
+                         lambda c: 1000.0 * (share if "--stats" in c.server else 1), rounds)
+    run["breakdowns"] = {f"{lab} on {python}": breakdown_report()
+                         for lab in LAB_RPS for python in PYTHONS}
     return run
 
 

@@ -117,6 +117,7 @@ class Updated(support.WithFolder):
         results.save("ladder.json", support.ladder_run(), self.folder)
         results.save("ladder-offline.json", support.offline_run(), self.folder)
         results.save("breakdown.json", support.breakdown_run(), self.folder)
+        results.save("tracing.json", support.tracing_run(), self.folder)
         results.save("workloads.json", support.workloads_run(), self.folder)
         results.save("scaling.json", support.scaling_run(), self.folder)
         results.save("open-loop.json", support.open_loop_run(), self.folder)
