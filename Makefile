@@ -512,7 +512,7 @@ run-fuzz: $(FUZZ:%=$(BIN)/fuzz_%)
 
 # What is measured is never the instrumented build.
 MEASURING = reproduce interpreters scaling breakdown workloads measure compare ladder \
-            ladder-offline tracing eager open-loop bench-peers trace-cost
+            ladder-offline tracing eager open-loop upstream bench-peers trace-cost
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
@@ -554,6 +554,9 @@ workloads: measured-pythons ## the labs under other work than a hello: JSON, wai
 
 open-loop: measured ## latency at a constant rate of requests, counted from when each was due
 	$(Q)$(PYTHON) bench/open_loop.py --bin-dir $(BIN) $(quick) $(ARGS)
+
+upstream: measured ## handlers that ask another server, by a packaged HTTP client
+	$(Q)$(PYTHON) bench/upstream.py --bin-dir $(BIN) $(quick) $(ARGS)
 
 measure: measured ## print each figure that the project promises, with PASS or FAIL
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)

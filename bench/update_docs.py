@@ -25,8 +25,8 @@ import re
 import sys
 import tempfile
 
-from driver import before_after, cells, comparison, held_up, in_place, instrument, ladder_report
-from driver import promises, regions, reports, results, scaled, steady, tables, taken_apart, work
+from driver import asking, before_after, cells, comparison, held_up, in_place, instrument
+from driver import ladder_report, promises, regions, reports, results, scaled, steady, tables, taken_apart, work
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 DOCUMENTS = ("README.md", "WRITEUP.md")
@@ -48,6 +48,7 @@ COMMANDS = {
     "workloads": "make workloads",
     "scaling": "make scaling",
     "open-loop": "make open-loop",
+    "upstream": "make upstream",
     "compare": "make compare BEFORE=REVISION",
     "soak": "make soak",
     "idle": "make idle",
@@ -166,6 +167,10 @@ def eager(data):
                       reports.disturbance(data))
 
 
+def upstream(data):
+    return paragraphs(tables.markdown(*asking.table(data)), asking.LEGEND, reports.disturbance(data))
+
+
 def tracing(data):
     return paragraphs(tables.markdown(*instrument.cost(data)), tables.markdown(*instrument.sums(data)),
                       instrument.LEGEND, reports.disturbance(data))
@@ -196,6 +201,7 @@ TABLES = {
     "workloads-pythons": ("workloads", one_table(work.by_python)),
     "scaling": ("scaling", scaling),
     "open-loop": ("open-loop", one_table(steady.table, steady.LEGEND)),
+    "upstream": ("upstream", upstream),
     "compare": ("compare", compare),
     "soak": ("soak", soak),
     "idle": ("idle", idle),

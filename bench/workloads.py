@@ -25,7 +25,8 @@ def main():
     for python in found:
         specs |= work.specs(python)
     planned = work.configurations([python.name for python in found])
-    run = session.new_run("workloads", specs, planned, parsed, programs=work.PROGRAMS)
+    run = session.new_run("workloads", specs, planned, parsed, programs=work.PROGRAMS,
+                          least_seconds=work.least_seconds)
     session.note_plan(run)
     store_as = results.name_for("workloads", parsed.rounds, parsed.seconds)
     return session.conduct(run, "workloads", store_as, results.environment_of(found), show)[1]

@@ -114,8 +114,9 @@ find_missing() {
     have_module criterion || missing+=(libcriterion-dev)
     [[ -x /usr/bin/python3 ]] || missing+=(python3)
     [[ -n $python_is_own ]] || have_python_headers || missing+=(python3-dev)
-    # Prometheus' own parser, with which the tests read /metrics.
+    # Prometheus' own parser, with which the tests read /metrics; the client of apps that ask others.
     [[ -z $(missing_python_modules prometheus_client) ]] || missing+=(python3-prometheus-client)
+    [[ -z $(missing_python_modules httpx) ]] || missing+=(python3-httpx)
     have wrk || missing+=(wrk)
     have git || missing+=(git)
     [[ -n $llhttp_prefix ]] || have_llhttp || need_llhttp=yes
@@ -167,7 +168,7 @@ by_hand() {
     cat >&2 <<'END'
 deps.sh: this system has no apt, so please install these by hand and try again:
   a C compiler, GNU make 4, pkg-config, libuv, llhttp 9, popt, jansson, Criterion, Python 3.11 or
-  newer with its headers, wrk, git; for the tests the system Python's module prometheus_client
+  newer with its headers, wrk, git; for the tests the system Python's modules prometheus_client, httpx
   Homebrew:  brew install make pkgconf libuv llhttp popt jansson criterion python wrk
              then `gmake PYTHON_CONFIG="$(brew --prefix)/bin/python3-config" ...`
   Fedora:    sudo dnf install gcc make pkgconf-pkg-config libuv-devel llhttp-devel popt-devel \

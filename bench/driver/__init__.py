@@ -22,6 +22,7 @@
     scaled.py       more loops for handlers that compute, and its tables
     spinners.py     the ceiling over them: bare threads that compute
     steady.py       a constant rate of requests, and its table
+    asking.py       handlers that ask another server, and their table
     constant_rate.py  the client of that, a program of its own
     taken_apart.py  labs that say where their requests' time goes, and the tables of that
     instrument.py   what that costs, and whether it adds up

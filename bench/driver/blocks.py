@@ -45,8 +45,9 @@ def order(configurations, round_number):
     return list(configurations) if round_number % 2 else list(reversed(configurations))
 
 
-def one_block(server, seconds, configuration, wrk_cpus):
-    """Load a server once. Returns its figures; raises ServerError on wrong answers."""
+def one_block(server, seconds, configuration, wrk_cpus, beside=()):
+    """Load a server once. Returns its figures; raises ServerError on wrong answers. `beside`: the
+    processes that it needs, whose CPU time is no disturbance."""
     server.settle()
     others = procfs.OtherLoad()
     usage, start = server.usage(), time.monotonic()
@@ -72,7 +73,7 @@ def one_block(server, seconds, configuration, wrk_cpus):
         "queue_us": used.queued * 1e6 / report.requests,
         "server_busy": used.cpu / elapsed,
         "wrk_busy": wrk_cpu / elapsed,
-        "others_share": others.share(server.process.pid),
+        "others_share": others.share(server.process.pid, *beside),
     }
 
 
@@ -80,17 +81,18 @@ class Run:
     """All blocks of one run. `blocks` is what is stored: one dictionary a block, in order.
 
     `optional` servers are left out with a line to the user if they fail under load; `time_limit` is
-    when a run stops measuring disturbed blocks again. `folder`, `start` and `measure_block` are for
-    tests.
+    when a run stops measuring disturbed blocks again; `least_seconds` is a function that says how
+    long a configuration's blocks are at least. `folder`, `start` and `measure_block` are for tests.
     """
 
     def __init__(self, specs, configurations, rounds, seconds, partial_name, fingerprint,
-                 optional=(), time_limit=None, folder=results.FOLDER, start=Server,
-                 measure_block=one_block):
+                 optional=(), time_limit=None, least_seconds=lambda configuration: 0,
+                 folder=results.FOLDER, start=Server, measure_block=one_block):
         self.specs, self.configurations = specs, list(configurations)
         self.rounds, self.seconds = rounds, seconds
         self.partial_name, self.folder = partial_name, folder
         self.optional, self.time_limit = optional, time_limit
+        self.least_seconds = least_seconds
         self.start, self.measure_block = start, measure_block
         self.plan = {
             "configurations": [asdict(c) for c in self.configurations],
@@ -136,9 +138,12 @@ class Run:
             if (number, configuration.key) not in done
         ]
 
+    def seconds_of(self, configuration):
+        return max(self.seconds, self.least_seconds(configuration))
+
     def planned_seconds(self, todo):
         warm_ups = {c.key for _, c in todo} - self._warm
-        return len(todo) * (self.seconds + OVERHEAD_SECONDS) + len(warm_ups) * (
+        return sum(self.seconds_of(c) + OVERHEAD_SECONDS for _, c in todo) + len(warm_ups) * (
             WARM_UP_SECONDS + OVERHEAD_SECONDS
         )
 
@@ -163,7 +168,7 @@ class Run:
     def _add_block(self, number, configuration):
         server = self._server(configuration)
         wrk_cpus = self._cpus[0] if configuration.placement == "pinned" else None
-        load = (server, self.seconds, configuration, wrk_cpus)
+        load = (server, self.seconds_of(configuration), configuration, wrk_cpus)
         if configuration.key not in self._warm:
             self.measure_block(server, WARM_UP_SECONDS, configuration, wrk_cpus)
             self._warm.add(configuration.key)

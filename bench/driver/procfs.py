@@ -107,10 +107,10 @@ class OtherLoad:
     def __init__(self):
         self.before, self.start = _all_tasks(), time.monotonic()
 
-    def share(self, root):
-        """Of all CPUs, since it was made; `root` is the server's process."""
+    def share(self, *roots):
+        """Of all CPUs, since it was made; `roots` are the processes that belong to what is measured."""
         elapsed = time.monotonic() - self.start
-        known = {os.getpid(), *tree(root)}
+        known = {os.getpid()}.union(*map(tree, roots))
         spent = sum(
             seconds - self.before.get((pid, task), 0.0)
             for (pid, task), seconds in _all_tasks().items()

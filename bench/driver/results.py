@@ -28,6 +28,7 @@ ENOUGH = {
     "workloads": (3, 1),
     "scaling": (6, 2),
     "open-loop": (3, 4),
+    "upstream": (5, 2),
 }
 RECORDS = {
     "reproduce": "reference.json",
@@ -42,6 +43,7 @@ RECORDS = {
     "workloads": "workloads.json",
     "scaling": "scaling.json",
     "open-loop": "open-loop.json",
+    "upstream": "upstream.json",
     "compare": "compare.json",
     "soak": "soak.json",
     "idle": "idle.json",
@@ -60,6 +62,7 @@ ORIENTATIONS = {
     "workloads": "latest-workloads.json",
     "scaling": "latest-scaling.json",
     "open-loop": "latest-open-loop.json",
+    "upstream": "latest-upstream.json",
     "compare": "latest-compare.json",
     "soak": "latest-soak.json",
     "idle": "latest-idle.json",

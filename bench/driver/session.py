@@ -70,7 +70,8 @@ def note_plan(run, where=""):
     """How much is to be measured, and until when."""
     todo = run.todo()
     end = time.localtime(time.time() + run.planned_seconds(todo))
-    note(f"{len(todo)} blocks of {run.seconds} s{where}, until about {time.strftime('%H:%M', end)}")
+    longer = any(run.seconds_of(c) > run.seconds for _, c in todo)
+    note(f"{len(todo)} blocks of {run.seconds} s{' or more' * longer}{where}, until about {time.strftime('%H:%M', end)}")
 
 
 def check_programs(bin_dir, programs=catalogue.PROGRAMS, command="make measured"):

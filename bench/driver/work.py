@@ -5,6 +5,7 @@ connections; some of it on other interpreters, where the system puts the threads
 """
 
 import json
+import math
 import os
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ class Work:
     text: str
     path: str
     answer: bytes
+    wait_s: float = 0.0  # how long a handler keeps its thread waiting, on average
 
 
 def _json(kib):
@@ -30,7 +32,7 @@ def _json(kib):
 
 
 def _wait(us):
-    return Work(f"wait {us / 1000:g} ms", f"/wait/{us}", b"waited")
+    return Work(f"wait {us / 1000:g} ms", f"/wait/{us}", b"waited", us / 1e6)
 
 
 def _primes(n, count):
@@ -43,7 +45,7 @@ def _native_primes(n, count):
 
 
 HELLO, WAIT, COMPUTE = Work("hello", "/", b"Hello, World!"), _wait(10_000), _primes(3_000, 430)
-MIX = Work("a mix of them", "/mix", b"mixed")
+MIX = Work("a mix of them", "/mix", b"mixed", wait_s=0.0015)
 WORK = (
     HELLO,
     _json("1"),
@@ -95,6 +97,18 @@ def specs(python):
             found[key] = Spec(key, command, path=work.path, cwd=catalogue.APPS, answer=work.answer,
                               free_threaded=python.free_threaded)
     return found
+
+
+def least_seconds(configuration):
+    """lab3 without threads calls the handlers of all that it has read before it writes one answer: a
+    block has a few such turns, or it counts one more or one less at random."""
+    waits = {name("lab3", work): work.wait_s for work in WORK}
+    return turns_seconds(configuration.connections * waits.get(configuration.server, 0))
+
+
+def turns_seconds(turn_s):
+    """Time for five turns and a half; for two and a little where they are long."""
+    return math.ceil(5.5 * turn_s if turn_s < 5 else 2.1 * turn_s)
 
 
 def configurations(python_names):

@@ -13,7 +13,7 @@ sys.path.insert(0, BENCH)
 from dataclasses import asdict  # noqa: E402
 
 from driver import (  # noqa: E402
-    before_after, in_place, instrument, offline, promises, pythons, results, rungs, scaled, steady,
+    asking, before_after, in_place, instrument, offline, promises, pythons, results, rungs, scaled, steady,
     work)
 from driver.blocks import Configuration  # noqa: E402
 
@@ -241,6 +241,14 @@ def open_loop_run(rounds=3):
                            "p99.9_us": None if slow else 30_000.0, "lag_p99_us": 500.0,
                            "cpu_us": 40.0, "others_share": 0.0, "disturbed": False, "rejected": []})
     return stored("open-loop", configurations, blocks, rounds)
+
+
+def upstream_run(rounds=5):
+    """A run in which each connection more is worth ten requests/s."""
+    configurations = asking.configurations()
+    return stored("upstream", configurations,
+                  [block(c, number, rps=100.0 + 10 * c.connections)
+                   for number in range(1, rounds + 1) for c in configurations], rounds)
 
 
 def compare_run(after_us=10.2, rounds=10):

@@ -121,6 +121,7 @@ class Updated(support.WithFolder):
         results.save("workloads.json", support.workloads_run(), self.folder)
         results.save("scaling.json", support.scaling_run(), self.folder)
         results.save("open-loop.json", support.open_loop_run(), self.folder)
+        results.save("upstream.json", support.upstream_run(), self.folder)
         results.save("compare.json", support.compare_run(), self.folder)
         results.save("soak.json", support.soak_run(), self.folder)
         results.save("idle.json", support.idle_run(), self.folder)

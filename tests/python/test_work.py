@@ -28,6 +28,19 @@ class Plan(unittest.TestCase):
         self.assertAlmostEqual(len(work._json("64").answer) / 1024, 64, delta=8)
 
 
+class Turns(unittest.TestCase):
+    def test_a_block_has_several_turns_of_lab3(self):
+        for one, connections, seconds in ((work.HELLO, 100, 0), (work.WAIT, 1, 1), (work.WAIT, 100, 6),
+                                          (work.WAIT, 1000, 21), (work.COMPUTE, 100, 0)):
+            with self.subTest(one.text, connections=connections):
+                load = Configuration(work.name("lab3", one), connections=connections)
+                self.assertEqual(work.least_seconds(load), seconds)
+
+    def test_other_servers_do_not_wait_for_a_turn(self):
+        for server in set(work.SERVERS) - {"lab3"}:
+            self.assertEqual(work.least_seconds(Configuration(work.name(server, work.WAIT))), 0)
+
+
 class Tables(unittest.TestCase):
     def rows(self, table):
         headers, rows = table
