@@ -96,6 +96,8 @@ BRIDGE_SRC = \
 
 LAB_SRC = \
     common/lab/access_log.c \
+    common/lab/command_line.c \
+    common/lab/console.c \
     common/lab/inspect.c \
     common/lab/lab_main.c \
     common/lab/metrics.c \
@@ -103,6 +105,7 @@ LAB_SRC = \
     common/lab/options.c \
     common/lab/platform.c \
     common/lab/self_bench.c \
+    common/lab/shard.c \
     common/lab/signals.c \
     common/lab/tracing.c
 

@@ -45,19 +45,39 @@ static int close_stats(tracing_t *self)
     return fclose(file) == 0 ? err : errno;
 }
 
-int tracing_report(tracing_t *self, const trace_run_t *run)
+static trace_run_t describe_run(const tracing_t *self, const self_bench_t *bench, double cpu_us,
+                                bool gil)
 {
-    int err;
+    trace_run_t  run = {.lab = self->info->name,
+                        .python = bridge_python_version(),
+                        .gil = gil,
+                        .cpu_us_per_request = cpu_us};
+    wrk_result_t wrk;
+
+    if (self_bench_result(bench, &wrk, &run.cpu_us_per_request)) {
+        run.bench_rps = wrk.per_second;
+        run.bench_mean_us = wrk.mean_us;
+        run.bench_p50_us = wrk.p50_us;
+        run.bench_p99_us = wrk.p99_us;
+        run.bench_connections = SELF_BENCH_CONNECTIONS;
+    }
+    return run;
+}
+
+int tracing_report(tracing_t *self, const self_bench_t *bench, double cpu_us, bool gil)
+{
+    trace_run_t run = describe_run(self, bench, cpu_us, gil);
+    int         err;
 
     if (!self->options->stats)
         return 0;
     if (self->stats == NULL) {
-        err = -trace_report_text(self->trace, run, stdout);
+        err = -trace_report_text(self->trace, &run, stdout);
         if (err == 0 && fflush(stdout) != 0)
             err = errno;
         return err == 0 ? 0 : cannot_write(self, "to standard output", err);
     }
-    err = -trace_report_json(self->trace, run, self->stats);
+    err = -trace_report_json(self->trace, &run, self->stats);
     if (err == 0)
         err = close_stats(self);
     return err == 0 ? 0 : cannot_write(self, self->options->stats_file, err);

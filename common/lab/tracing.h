@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "common/lab/options.h"
+#include "common/lab/self_bench.h"
 #include "common/trace/trace.h"
 
 typedef struct {
@@ -25,8 +26,12 @@ typedef struct {
  */
 int tracing_open(tracing_t *self, const lab_options_t *options, const lab_info_t *info);
 
-/* Every request is answered, every other thread joined. returns 0, or -1 (said on stderr) */
-int tracing_report(tracing_t *self, const trace_run_t *run);
+/*
+ * Where the time went, beside what wrk saw of it (`bench`; NULL: nothing). Every request is
+ * answered, every other thread joined. `cpu_us`: for each request; `gil`: there was one, in the end.
+ * returns 0, or -1 (said on stderr)
+ */
+int tracing_report(tracing_t *self, const self_bench_t *bench, double cpu_us, bool gil);
 
 /* Writes the --trace file. No request is left, nor anything that holds one. Zeroed is allowed */
 void tracing_close(tracing_t *self);
