@@ -24,6 +24,18 @@ void console_banner(console_t *self, const char *python, int port, const char *m
                     host);
 }
 
+void console_cannot_listen(const lab_info_t *info, const char *host, int port, int err)
+{
+    if (err == UV_EADDRINUSE)
+        fprintf(stderr,
+                "%s: port %d of %s is in use: stop what listens there (ss -ltnp shows it), or "
+                "choose another with --port\n",
+                info->name, port, host);
+    else
+        fprintf(stderr, "%s: cannot listen on %s port %d: %s\n", info->name, host, port,
+                uv_strerror(err));
+}
+
 void console_stopping(const console_t *self, unsigned in_flight)
 {
     char text[160];

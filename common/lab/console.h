@@ -30,6 +30,9 @@ typedef struct {
 /* What runs here, then the line that others wait for. `more`: about this lab, ", 4 workers", or "" */
 void console_banner(console_t *self, const char *python, int port, const char *more);
 
+/* Say why a lab can't listen there. `err` is libuv's */
+void console_cannot_listen(const lab_info_t *info, const char *host, int port, int err);
+
 /* A signal has said so; `in_flight`: requests that are yet to be answered. */
 void console_stopping(const console_t *self, unsigned in_flight);
 

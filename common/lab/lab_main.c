@@ -122,14 +122,13 @@ static int open_shard(program_t *program)
 
 static int open_signals(program_t *program)
 {
-    bool rotated =
-        program->shard.access_log != NULL && program->options.access_log_file[0] != '\0';
+    bool rotated = program->shard.access_log != NULL && program->options.access_log_file[0] != '\0';
     const signals_events_t events = {.on_stop = on_stop,
                                      .on_reopen = rotated ? on_reopen : NULL,
                                      .on_inspect = on_inspect,
                                      .on_stuck = on_stuck};
-    int err = signals_open(&program->signals, &program->shard.loop,
-                           program->options.drain_timeout_ms, &events, program);
+    int                    err = signals_open(&program->signals, &program->shard.loop,
+                                              program->options.drain_timeout_ms, &events, program);
 
     program->signals_open = err == 0;
     if (err != 0)
@@ -153,18 +152,21 @@ static void print_banner(program_t *program)
 
 static int start_bench(program_t *program)
 {
+    static const self_bench_events_t events = {.on_measure = on_measure, .on_done = on_bench_done};
+
     if (program->options.bench_seconds == 0)
         return 0;
     http_server_trace(program->shard.server, false); /* until on_measure() */
     return self_bench_start(&program->bench, &program->shard.loop, program->info->name,
-                            program->console.url, program->options.bench_seconds, on_measure,
-                            on_bench_done, program);
+                            program->console.url, program->options.bench_seconds, &events, program);
 }
 
 static int start(program_t *program)
 {
-    if (tracing_open(&program->tracing, &program->options, program->info) != 0 ||
-        open_python(program) != 0 || open_shard(program) != 0 || open_signals(program) != 0 ||
+    if (tracing_open(&program->tracing, &program->options, program->info) != 0)
+        return -1;
+    tracing_open_lane(&program->tracing, "http");
+    if (open_python(program) != 0 || open_shard(program) != 0 || open_signals(program) != 0 ||
         shard_start(&program->shard, program->options.port, false) != 0)
         return -1;
     print_banner(program);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "common/lab/console.h"
 #include "common/lab/inspect.h"
 #include "common/lab/native.h"
 
@@ -11,6 +12,7 @@ static void on_client_gone(void *owner, http_request_t *req);
 static void on_finished(void *owner, const http_request_t *req, const http_outcome_t *outcome);
 static void on_completions(void *owner);
 static void on_drained(void *owner);
+static void on_prepare(uv_prepare_t *prepare);
 
 /* ---- Events ---------------------------------------------------------------------------------- */
 
@@ -43,6 +45,20 @@ static void on_completions(void *owner)
 static void on_drained(void *owner)
 {
     uv_stop(&((shard_t *)owner)->loop);
+}
+
+static void update_book(shard_t *self)
+{
+    if (self->metrics != NULL)
+        metrics_update(self->metrics);
+    else
+        book_update(books_own(&self->books), self->server);
+}
+
+/* The end of a turn. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    update_book(prepare->data);
 }
 
 void shard_inspect(const shard_t *self)
@@ -85,7 +101,7 @@ static int add_routes(shard_t *self)
     if (err == 0 && self->info->add_routes != NULL)
         err = self->info->add_routes(self->router);
     if (err == 0 && self->options->metrics)
-        err = metrics_open(&self->metrics, self->router, worker_count(self));
+        err = metrics_open(&self->metrics, self->router, worker_count(self), &self->books);
     return err;
 }
 
@@ -150,16 +166,8 @@ static int listen_on(shard_t *self, int port, bool share_port)
     const char *host = self->options->host;
     int         err = http_server_listen(self->server, host, port, share_port);
 
-    if (err == 0)
-        return 0;
-    if (err == UV_EADDRINUSE)
-        fprintf(stderr,
-                "%s: port %d of %s is in use: stop what listens there (ss -ltnp shows it), or "
-                "choose another with --port\n",
-                self->info->name, port, host);
-    else
-        fprintf(stderr, "%s: cannot listen on %s port %d: %s\n", self->info->name, host, port,
-                uv_strerror(err));
+    if (err != 0)
+        console_cannot_listen(self->info, host, port, err);
     return err;
 }
 
@@ -184,6 +192,12 @@ int shard_start(shard_t *self, int port, bool share_port)
         err = listen_on(self, port, share_port);
     if (err == 0)
         start_metrics(self);
+    if (err == 0 && self->books.count > 0) {
+        uv_prepare_init(&self->loop, &self->prepare);
+        uv_prepare_start(&self->prepare, on_prepare);
+        self->prepare.data = self;
+        uv_unref((uv_handle_t *)&self->prepare);
+    }
     return err;
 }
 
@@ -193,6 +207,10 @@ void shard_serve(shard_t *self)
 {
     uv_run(&self->loop, UV_RUN_DEFAULT); /* until on_drained() */
     self->stats = *http_server_stats(self->server);
+    if (self->books.count > 0) {
+        update_book(self);
+        uv_close((uv_handle_t *)&self->prepare, NULL);
+    }
 }
 
 void shard_stop(shard_t *self)
@@ -212,6 +230,8 @@ void shard_close(shard_t *self)
         http_server_close(self->server);
     if (self->access_log != NULL)
         self->lines_lost = access_log_close(self->access_log);
+    if (self->books.count > 0)
+        book_set(books_own(&self->books), BOOK_LINES_LOST, self->lines_lost);
     uv_run(&self->loop, UV_RUN_DEFAULT); /* close callbacks */
     uv_loop_close(&self->loop);
     http_router_free(self->router);

@@ -11,6 +11,7 @@
 #define LOOPLAB_SHARD_H
 
 #include "common/lab/access_log.h"
+#include "common/lab/book.h"
 #include "common/lab/lab.h"
 #include "common/lab/metrics.h"
 #include "common/lab/options.h"
@@ -23,9 +24,11 @@ typedef struct {
     bridge_app_t        *app;
     bridge_thread_t     *python; /* the HTTP thread's */
     trace_t             *trace;  /* this thread's; NULL: tracing is off */
+    books_t              books;  /* this thread's among the others'; count 0: there are no others */
 
     /* The shard's own. What isn't open is NULL or false. */
     uv_loop_t      loop;
+    uv_prepare_t   prepare; /* where there are others */
     bool           loop_open, completions_open;
     http_router_t *router;
     http_server_t *server;

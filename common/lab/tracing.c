@@ -30,8 +30,12 @@ int tracing_open(tracing_t *self, const lab_options_t *options, const lab_info_t
         fprintf(stderr, "%s: cannot trace: %s\n", info->name, strerror(-err));
         return -1;
     }
-    self->lane = trace_lane_open(self->trace, "http");
     return 0;
+}
+
+void tracing_open_lane(tracing_t *self, const char *name)
+{
+    self->lane = trace_lane_open(self->trace, name);
 }
 
 /* returns 0 or errno, of all that was ever written to it; what a full disk kept out shows here */

@@ -15,7 +15,7 @@ typedef struct {
     const lab_info_t    *info;    /* borrowed */
     const lab_options_t *options; /* borrowed */
     trace_t             *trace;   /* owned; NULL: neither option was given */
-    trace_lane_t        *lane;    /* owned: the HTTP thread's */
+    trace_lane_t        *lane;    /* owned: the main thread's, if it has one */
     FILE                *stats; /* owned; NULL: --stats goes to standard output, or wasn't given */
 } tracing_t;
 
@@ -25,6 +25,9 @@ typedef struct {
  * returns 0, or -1 (said on stderr)
  */
 int tracing_open(tracing_t *self, const lab_options_t *options, const lab_info_t *info);
+
+/* This thread has a lane of that name in it until tracing_close(). */
+void tracing_open_lane(tracing_t *self, const char *name);
 
 /*
  * Where the time went, beside what wrk saw of it (`bench`; NULL: nothing). Every request is
