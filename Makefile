@@ -58,7 +58,8 @@ TRACE_SRC = \
     common/trace/report_text.c \
     common/trace/thread_clock.c \
     common/trace/trace.c \
-    common/trace/trace_file.c
+    common/trace/trace_file.c \
+    common/trace/trace_parts.c
 
 HTTP_SRC = \
     common/http/answers.c \

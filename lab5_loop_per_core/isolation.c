@@ -41,6 +41,7 @@ static _Noreturn void become_worker(const worker_setup_t *setup, const char *pro
     platform_end_with_parent(supervisor);
     fcntl(setup->control, F_SETFD, 0);
     fcntl(setup->board->fd, F_SETFD, 0);
+    fcntl(setup->traced, F_SETFD, 0);
     execv(program, args);
     _exit(127);
 }
@@ -62,8 +63,8 @@ static int begin_process(worker_handle_t *self, char **argv)
     }
     if (argv[count] != NULL)
         return UV_E2BIG;
-    snprintf(which, sizeof which, "--worker=%u:%d:%d:%d", setup->index, setup->control,
-             setup->board->fd, setup->port);
+    snprintf(which, sizeof which, "--worker=%u:%d:%d:%d:%d", setup->index, setup->control,
+             setup->board->fd, setup->traced, setup->port);
     args[count++] = which;
     args[count] = NULL;
     self->pid = fork();
@@ -78,14 +79,15 @@ int isolation_run_process(const lab_info_t *info, const lab_options_t *options)
     board_t        board;
     int            board_fd;
 
-    if (sscanf(options->worker, "%u:%d:%d:%d", &setup.index, &setup.control, &board_fd,
-               &setup.port) != 4 ||
+    if (sscanf(options->worker, "%u:%d:%d:%d:%d", &setup.index, &setup.control, &board_fd,
+               &setup.traced, &setup.port) != 5 ||
         setup.index >= options->workers || board_map(&board, board_fd, options->workers) != 0) {
         fprintf(stderr, "%s: --worker is for the lab's own use\n", info->name);
         return 2;
     }
     fcntl(setup.control, F_SETFD, FD_CLOEXEC); /* commands that handlers start have no part in it */
     fcntl(board_fd, F_SETFD, FD_CLOEXEC);
+    fcntl(setup.traced, F_SETFD, FD_CLOEXEC);
     setup.board = &board;
     worker_run(&setup);
     return atomic_load(&board.pages[setup.index].state) == WORKER_DONE ? 0 : 1;

@@ -12,6 +12,8 @@
 #ifndef LOOPLAB_LAB5_ISOLATION_H
 #define LOOPLAB_LAB5_ISOLATION_H
 
+#include <stdio.h>
+
 #include "lab5_loop_per_core/worker.h"
 
 /* A worker as its supervisor sees it. */
@@ -21,6 +23,7 @@ typedef struct {
     uv_thread_t     thread;  /* of a thread, of an interpreter */
     pid_t           pid;     /* of a process */
     signals_watch_t watch;
+    FILE           *traced;    /* behind setup.traced; NULL: tracing is off */
     char            ended[96]; /* after isolation_join(): how, if it didn't by itself; or "" */
 } worker_handle_t;
 

@@ -155,6 +155,16 @@ static void start_bench(supervisor_t *self)
 
 /* ---- Workers come and go --------------------------------------------------------------------- */
 
+/* Without one its traces are lost, which it will say. */
+static void open_traced(worker_handle_t *handle)
+{
+    handle->traced = tmpfile();
+    if (handle->traced == NULL)
+        return;
+    handle->setup.traced = fileno(handle->traced);
+    fcntl(handle->setup.traced, F_SETFD, FD_CLOEXEC);
+}
+
 static int begin(supervisor_t *self)
 {
     member_t       *member = &self->members[self->begun];
@@ -167,10 +177,13 @@ static int begin(supervisor_t *self)
                               .index = self->begun,
                               .port = self->port,
                               .board = &self->board,
+                              .traced = -1,
                               .signals = &self->signals,
                               .bridge = self->bridge,
                               .app = self->app,
                               .watch = &member->handle.watch};
+    if (self->tracing.trace != NULL)
+        open_traced(&member->handle);
     err = isolation_begin(&member->handle, self->argv);
     if (err == 0) {
         self->begun++;
@@ -373,6 +386,9 @@ static void report(supervisor_t *self)
         totals.max_rss_kib += self->board.pages[i].max_rss_kib;
         gil |= self->board.pages[i].gil;
     }
+    for (unsigned i = 0; i < self->begun; i++)
+        if (self->members[i].handle.traced != NULL)
+            tracing_take_part(&self->tracing, self->members[i].handle.traced);
     cpu_us = console_summary(&self->console, &totals);
     if (tracing_report(&self->tracing, self->bench, cpu_us, gil) != 0)
         self->status = 1;
@@ -396,6 +412,9 @@ static void finish(supervisor_t *self)
     if (self->served)
         report(self);
     self_bench_free(self->bench);
+    for (unsigned i = 0; i < self->begun; i++)
+        if (self->members[i].handle.traced != NULL)
+            fclose(self->members[i].handle.traced);
     tracing_close(&self->tracing);
     board_close(&self->board);
     free(self->members);

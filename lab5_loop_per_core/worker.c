@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/lab/shard.h"
+#include "common/lab/tracing.h"
 
 static void on_control(uv_poll_t *poll, int status, int events);
 static void on_stop(void *owner);
@@ -22,6 +23,7 @@ static void on_stuck(void *owner);
 typedef struct {
     const worker_setup_t *setup;
     worker_page_t        *page;
+    trace_t              *trace; /* NULL: tracing is off */
 
     bridge_t       *bridge;
     bridge_thread_t python;
@@ -148,7 +150,7 @@ static int open_interpreter(worker_t *self)
     const worker_setup_t  *setup = self->setup;
     const bridge_options_t options = {.debug = setup->options->debug,
                                       .ask_for_tasks = setup->info->options & LAB_ASKS_FOR_TASKS,
-                                      .trace = setup->trace};
+                                      .trace = self->trace};
 
     if (setup->app != NULL) {
         self->bridge = setup->bridge;
@@ -209,7 +211,7 @@ static int open_shard(worker_t *self)
                             .bridge = self->bridge,
                             .app = self->app,
                             .python = &self->python,
-                            .trace = setup->trace,
+                            .trace = self->trace,
                             .books = {.books = setup->board->books,
                                       .count = setup->board->count,
                                       .own = setup->index,
@@ -233,6 +235,10 @@ static int open_control(worker_t *self)
 /* Its listening socket is the last thing: then connections may land here. */
 static int start(worker_t *self)
 {
+    char lane[32];
+
+    snprintf(lane, sizeof lane, "http %u", self->setup->index + 1);
+    self->trace = tracing_open_part(self->setup->options, lane);
     if (open_python(self) != 0 || open_shard(self) != 0 || open_control(self) != 0 ||
         watch_signals(self) != 0 || shard_start(&self->shard, self->setup->port, true) != 0)
         return -1;
@@ -254,6 +260,7 @@ static void finish(worker_t *self)
         uv_close((uv_handle_t *)&self->control, NULL);
     shard_close(&self->shard);
     close_python(self);
+    tracing_close_part(self->trace, setup->traced);
 }
 
 static void write_usage(worker_t *self)

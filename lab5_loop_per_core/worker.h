@@ -29,7 +29,7 @@ typedef struct {
     int                  port;    /* that all of them share */
     int                  control; /* its end of the pair */
     const board_t       *board;
-    trace_t             *trace;   /* its own; NULL: tracing is off */
+    int                  traced;  /* of a file for what it has traced; -1: tracing is off */
     signals_t           *signals; /* NULL: it is a process of its own, and opens its own */
     bridge_t            *bridge;  /* the process's first interpreter; NULL: it starts one */
     bridge_app_t        *app;     /* loaded into that one; NULL: it loads its own */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static int cannot_write(const tracing_t *self, const char *path, int err)
 {
@@ -47,6 +48,42 @@ static int close_stats(tracing_t *self)
     self->stats = NULL;
     errno = 0;
     return fclose(file) == 0 ? err : errno;
+}
+
+trace_t *tracing_open_part(const lab_options_t *options, const char *lane_name)
+{
+    const trace_options_t with = {.keep_for_file = options->trace_file[0] != '\0'};
+    trace_t              *part = NULL;
+
+    if ((!options->stats && !with.keep_for_file) || trace_open(&part, &with) != 0)
+        return NULL;
+    trace_lane_open(part, lane_name);
+    return part;
+}
+
+void tracing_close_part(trace_t *part, int fd)
+{
+    FILE *file;
+    int   err = -1;
+
+    if (part == NULL)
+        return;
+    trace_lane_close(trace_lane_here());
+    file = fdopen(dup(fd), "w");
+    if (file != NULL) {
+        err = trace_save(part, file);
+        fclose(file);
+    }
+    if (err != 0)
+        log_message(LOG_WARNING, "what a worker has traced is lost: there is no room for it");
+    trace_close(part);
+}
+
+void tracing_take_part(tracing_t *self, FILE *file)
+{
+    rewind(file);
+    if (self->trace != NULL && trace_take(self->trace, file) != 0)
+        log_message(LOG_WARNING, "what a worker has traced is lost, or a part of it");
 }
 
 static trace_run_t describe_run(const tracing_t *self, const self_bench_t *bench, double cpu_us,

@@ -30,6 +30,19 @@ int tracing_open(tracing_t *self, const lab_options_t *options, const lab_info_t
 void tracing_open_lane(tracing_t *self, const char *name);
 
 /*
+ * The part of one HTTP thread among several: a trace of its own, and this thread's lane in it.
+ * thread: that one, of whichever process        returns NULL: tracing is off, or there was no memory
+ */
+trace_t *tracing_open_part(const lab_options_t *options, const char *lane_name);
+
+/*
+ * Its last request is answered, and nothing holds one any more. Closes lane and trace; what they
+ * have goes to the file `fd`, from where tracing_take_part() takes it. NULL is allowed
+ */
+void tracing_close_part(trace_t *part, int fd);
+void tracing_take_part(tracing_t *self, FILE *file);
+
+/*
  * Where the time went, beside what wrk saw of it (`bench`; NULL: nothing). Every request is
  * answered, every other thread joined. `cpu_us`: for each request; `gil`: there was one, in the end.
  * returns 0, or -1 (said on stderr)
