@@ -41,13 +41,18 @@ static void drain(worker_t *self)
     http_server_drain(self->shard.server, self->setup->options->drain_timeout_ms);
 }
 
-/* Threads of one interpreter have the same tracebacks: then the first worker writes them. */
+/*
+ * Threads of one interpreter have the same tracebacks: then the first worker writes them. Python's
+ * faulthandler can't be imported into a sub-interpreter, but its signal handler knows them.
+ */
 static void inspect(worker_t *self)
 {
-    bool shown = self->setup->app == NULL || self->setup->index == 0;
+    const worker_setup_t *setup = self->setup;
 
     shard_inspect(&self->shard);
-    if (shown)
+    if (setup->options->isolation == ISOLATION_INTERPRETERS)
+        signals_pass_on(setup->signals);
+    else if (setup->app == NULL || setup->index == 0)
         bridge_write_tracebacks(self->bridge);
 }
 

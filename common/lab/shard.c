@@ -16,9 +16,14 @@ static void on_prepare(uv_prepare_t *prepare);
 
 /* ---- Events ---------------------------------------------------------------------------------- */
 
+/* A handler may keep this thread, and then others see in the book what it is kept by. */
 static void on_ready(void *owner, http_request_list_t *ready)
 {
-    lab_on_ready(((shard_t *)owner)->lab, ready);
+    shard_t *self = owner;
+
+    if (self->books.count > 0)
+        book_set(books_own(&self->books), BOOK_IN_FLIGHT, http_server_in_flight(self->server));
+    lab_on_ready(self->lab, ready);
 }
 
 static void on_client_gone(void *owner, http_request_t *req)
@@ -63,7 +68,7 @@ static void on_prepare(uv_prepare_t *prepare)
 
 void shard_inspect(const shard_t *self)
 {
-    inspect_requests(self->server, self->trace);
+    inspect_requests(self->server, self->trace, self->books.count > 1 ? self->books.own + 1 : 0);
 }
 
 /* ---- Start ----------------------------------------------------------------------------------- */

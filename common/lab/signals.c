@@ -40,6 +40,12 @@ static void on_signal(int number)
     errno = saved;
 }
 
+void signals_pass_on(const signals_t *self)
+{
+    if (self->inspect_before.sa_handler != SIG_DFL && self->inspect_before.sa_handler != SIG_IGN)
+        self->inspect_before.sa_handler(SIGUSR1);
+}
+
 static void on_inspect_signal(int number)
 {
     int              saved = errno;
@@ -50,9 +56,7 @@ static void on_inspect_signal(int number)
         watch = watch->next;
     if (watch != NULL && atomic_exchange(&watch->stuck, false)) {
         watch->on_stuck(watch->owner);
-        if (self->inspect_before.sa_handler != SIG_DFL &&
-            self->inspect_before.sa_handler != SIG_IGN)
-            self->inspect_before.sa_handler(number);
+        signals_pass_on(self);
     } else {
         on_signal(number);
     }

@@ -88,6 +88,9 @@ void signals_watch(signals_t *self, signals_watch_t *watch, void (*on_stuck)(voi
 bool signals_claim(signals_watch_t *watch);
 void signals_unwatch(signals_t *self, signals_watch_t *watch);
 
+/* Do what SIGUSR1 did before signals_open(), as on_stuck is followed by. thread: any */
+void signals_pass_on(const signals_t *self);
+
 /*
  * The process reaches its end by itself: stop the watchdog, join it, close the async handle (the
  * loop must run once more). Signals are without effect from here on. thread: HTTP

@@ -196,6 +196,8 @@ static lab_process_t *spawn(const char *name, const char *app, bool any_port, va
     args[count++] = lab->name;
     if (any_port)
         args[count++] = "--port=0";
+    if (strcmp(name, "lab5") == 0)
+        args[count++] = "--workers=1"; /* unless the test says another number */
     if (app != NULL) {
         snprintf(app_option, sizeof app_option, "--app=%s:%s", app,
                  strcmp(name, "lab3") == 0 ? "sync_app" : "async_app");
@@ -471,6 +473,30 @@ static char thread_state(pid_t pid, const char *thread)
     return paren[2];
 }
 
+/* The first child of a lab that has been started as one process; 0: it has none */
+static pid_t first_child(const lab_process_t *lab)
+{
+    char  path[64];
+    FILE *file;
+    int   pid = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)lab->pid, (int)lab->pid);
+    file = fopen(path, "re");
+    cr_assert_not_null(file, "%s: %s", path, strerror(errno));
+    if (fscanf(file, "%d", &pid) != 1)
+        pid = 0;
+    fclose(file);
+    return pid;
+}
+
+pid_t lab_worker_pid(const lab_process_t *lab)
+{
+    bool  supervises = strcmp(lab->name, "lab5") == 0 && strstr(lab->out, "(processes") != NULL;
+    pid_t child = supervises ? first_child(lab) : 0;
+
+    return child == 0 ? lab->pid : child;
+}
+
 static bool all_asleep(pid_t pid)
 {
     char           path[64];
@@ -495,7 +521,7 @@ void lab_wait_asleep(lab_process_t *lab)
 
     for (int in_a_row = 0; in_a_row < 5;) {
         lab_assert(lab, now_ms() < deadline, "its threads don't come to rest");
-        in_a_row = all_asleep(lab->pid) ? in_a_row + 1 : 0;
+        in_a_row = all_asleep(lab_worker_pid(lab)) ? in_a_row + 1 : 0;
         poll(NULL, 0, POLL_MS);
     }
 }
