@@ -166,8 +166,19 @@ static int new_interpreter(void)
     return PyStatus_Exception(status) ? fail(status) : 0;
 }
 
+/*
+ * Python's threading takes this thread for a foreign one, since its main thread is the process's, and
+ * 3.13 forgets such a thread when its thread-local variables go: after the module that does it. So
+ * they go now.
+ */
+static const char forget_thread[] = "import threading\n"
+                                    "info = getattr(threading, '_thread_local_info', None)\n"
+                                    "if info is not None:\n"
+                                    "    vars(info).clear()\n";
+
 static void end_interpreter(bridge_t *bridge, PyThreadState *tstate)
 {
+    PyRun_SimpleString(forget_thread);
     Py_EndInterpreter(tstate);
     PyEval_RestoreThread(bridge->first);
     PyThreadState_Clear(bridge->first);

@@ -16,14 +16,23 @@ static void on_prepare(uv_prepare_t *prepare);
 
 /* ---- Events ---------------------------------------------------------------------------------- */
 
-/* A handler may keep this thread, and then others see in the book what it is kept by. */
+static void update_in_flight(shard_t *self)
+{
+    if (self->books.count > 0)
+        book_set(books_own(&self->books), BOOK_IN_FLIGHT, http_server_in_flight(self->server));
+}
+
+/*
+ * What is in flight stands in the book before a handler runs, which may keep this thread, and again
+ * before an answer goes out.
+ */
 static void on_ready(void *owner, http_request_list_t *ready)
 {
     shard_t *self = owner;
 
-    if (self->books.count > 0)
-        book_set(books_own(&self->books), BOOK_IN_FLIGHT, http_server_in_flight(self->server));
+    update_in_flight(self);
     lab_on_ready(self->lab, ready);
+    update_in_flight(self);
 }
 
 static void on_client_gone(void *owner, http_request_t *req)
