@@ -306,6 +306,7 @@ Test(per_core, metrics_add_up_all_workers)
         for (int i = 0; i < 20; i++)
             lab_check(lab, "/value/str", 200, "text");
         lab_check(lab, "/value/none", 500, NULL);
+        lab_wait_asleep(lab); /* a worker counts an answer once it is out */
         client_connect(&pair.clients[0], lab->port);
         answer = client_get(&pair.clients[0], "/metrics");
         lab_assert(lab,

@@ -473,28 +473,31 @@ static char thread_state(pid_t pid, const char *thread)
     return paren[2];
 }
 
-/* The first child of a lab that has been started as one process; 0: it has none */
-static pid_t first_child(const lab_process_t *lab)
+enum { MAX_CHILDREN = 16 };
+
+/* The processes that a lab has begun, of those that serve in processes. returns how many */
+static int children_of(const lab_process_t *lab, pid_t *children)
 {
     char  path[64];
     FILE *file;
-    int   pid = 0;
+    int   count = 0;
 
+    if (lab->out == NULL || strstr(lab->out, "(processes)") == NULL)
+        return 0;
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)lab->pid, (int)lab->pid);
     file = fopen(path, "re");
     cr_assert_not_null(file, "%s: %s", path, strerror(errno));
-    if (fscanf(file, "%d", &pid) != 1)
-        pid = 0;
+    while (count < MAX_CHILDREN && fscanf(file, "%d", &children[count]) == 1)
+        count++;
     fclose(file);
-    return pid;
+    return count;
 }
 
 pid_t lab_worker_pid(const lab_process_t *lab)
 {
-    bool  supervises = strcmp(lab->name, "lab5") == 0 && strstr(lab->out, "(processes") != NULL;
-    pid_t child = supervises ? first_child(lab) : 0;
+    pid_t children[MAX_CHILDREN];
 
-    return child == 0 ? lab->pid : child;
+    return children_of(lab, children) == 0 ? lab->pid : children[0];
 }
 
 static bool all_asleep(pid_t pid)
@@ -514,6 +517,17 @@ static bool all_asleep(pid_t pid)
     return asleep;
 }
 
+static bool lab_asleep(const lab_process_t *lab)
+{
+    pid_t children[MAX_CHILDREN];
+    int   count = children_of(lab, children);
+    bool  asleep = all_asleep(lab->pid);
+
+    for (int i = 0; i < count; i++)
+        asleep &= all_asleep(children[i]);
+    return asleep;
+}
+
 /* A thread that one look missed while it woke another is caught by the next: several in a row. */
 void lab_wait_asleep(lab_process_t *lab)
 {
@@ -521,7 +535,7 @@ void lab_wait_asleep(lab_process_t *lab)
 
     for (int in_a_row = 0; in_a_row < 5;) {
         lab_assert(lab, now_ms() < deadline, "its threads don't come to rest");
-        in_a_row = all_asleep(lab_worker_pid(lab)) ? in_a_row + 1 : 0;
+        in_a_row = lab_asleep(lab) ? in_a_row + 1 : 0;
         poll(NULL, 0, POLL_MS);
     }
 }
