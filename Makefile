@@ -58,7 +58,8 @@ TRACE_SRC = \
     common/trace/report_text.c \
     common/trace/thread_clock.c \
     common/trace/trace.c \
-    common/trace/trace_file.c
+    common/trace/trace_file.c \
+    common/trace/trace_parts.c
 
 HTTP_SRC = \
     common/http/answers.c \
@@ -97,6 +98,9 @@ BRIDGE_SRC = \
 LAB_SRC = \
     common/lab/access_log.c \
     common/lab/alarm.c \
+    common/lab/book.c \
+    common/lab/command_line.c \
+    common/lab/console.c \
     common/lab/inspect.c \
     common/lab/lab_main.c \
     common/lab/metrics.c \
@@ -104,11 +108,12 @@ LAB_SRC = \
     common/lab/options.c \
     common/lab/platform.c \
     common/lab/self_bench.c \
+    common/lab/shard.c \
     common/lab/signals.c \
     common/lab/tracing.c
 
 # A hand-out holds the labs up to its own.
-LABS = $(foreach n,1 2 3 4,$(if $(wildcard lab$(n)_*/main.c),lab$(n)))
+LABS = $(foreach n,1 2 3 4 5,$(if $(wildcard lab$(n)_*/main.c),lab$(n)))
 LAB1_SRC = lab1_single_loop/main.c lab1_single_loop/dispatch.c
 LAB2_SRC = lab2_threadpool/main.c lab2_threadpool/dispatch.c
 LAB3_SRC = lab3_sync_handlers/main.c $(LAB3_DISPATCH)
@@ -116,6 +121,10 @@ LAB3_DISPATCH = lab3_sync_handlers/dispatch.c lab3_sync_handlers/pool.c
 LAB4_SRC = lab4_eager_start/main.c $(LAB4_DISPATCH)
 LAB4_DISPATCH = lab4_eager_start/dispatch.c lab4_eager_start/nested_loop.c \
                 lab4_eager_start/started.c
+# A request reaches Python there as in lab 4.
+LAB5_OWN = lab5_loop_per_core/main.c lab5_loop_per_core/board.c lab5_loop_per_core/isolation.c \
+           lab5_loop_per_core/supervisor.c lab5_loop_per_core/worker.c
+LAB5_SRC = $(LAB5_OWN) $(LAB4_DISPATCH)
 
 # The course's first lab is no part of the experiment, and in its own hand-out only.
 LAB0_SRC = $(wildcard lab0_first_run/*.c)
@@ -127,7 +136,7 @@ RUNGS = 02_coroutine_in_place 03_loop_same_thread 04_hop_batched 06_concurrent_f
 RUNG_SRC = $(foreach rung,$(RUNGS),ladder/$(rung)/main.c ladder/$(rung)/dispatch.c) \
            ladder/common/concurrent.c ladder/offline.c
 # Their dispatchers, and the labs', in a program without sockets.
-OFFLINE = $(RUNGS:%=offline_%) $(LABS:%=offline_%)
+OFFLINE = $(RUNGS:%=offline_%) $(patsubst %,offline_%,$(filter-out lab5,$(LABS)))
 
 FLOOR_SRC = $(wildcard bench/floor.c)
 PINGPONG_SRC = bench/pingpong.c
@@ -154,7 +163,7 @@ PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) $(S
             $(CONFORMANCE_SRC) $(SUPPORT_SRC) $(TSAN_SRC) $(DELAYED_SRC) $(WIRE_SRC) $(ALLOC_SRC) \
             tests/fuzz/fuzz.c tests/fuzz/parser.c tests/fuzz/router.c
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB0_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) \
-         $(if $(filter lab4,$(LABS)),$(LAB4_SRC)) $(RUNG_SRC) \
+         $(if $(filter lab4,$(LABS)),$(LAB4_SRC)) $(if $(filter lab5,$(LABS)),$(LAB5_OWN)) $(RUNG_SRC) \
          $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC) tests/fuzz/options.c
 
 # ---- This machine --------------------------------------------------------------------------------
@@ -336,6 +345,7 @@ $(BIN)/lab1: $(call py,$(LAB1_SRC))
 $(BIN)/lab2: $(call py,$(LAB2_SRC))
 $(BIN)/lab3: $(call py,$(LAB3_SRC))
 $(BIN)/lab4: $(call py,$(LAB4_SRC))
+$(BIN)/lab5: $(call py,$(LAB5_SRC))
 $(RUNGS:%=$(BIN)/%): $(BIN)/%: $(EMBED)/ladder/%/main.o $(EMBED)/ladder/%/dispatch.o
 $(foreach rung,06_concurrent_future 13_thread_per_request,$(BIN)/$(rung) $(BIN)/offline_$(rung)): \
     $(EMBED)/ladder/common/concurrent.o
@@ -388,6 +398,7 @@ $(BIN)/delayed/lab1: $(call py,$(LAB1_SRC))
 $(BIN)/delayed/lab2: $(call py,$(LAB2_SRC))
 $(BIN)/delayed/lab3: $(call py,$(LAB3_SRC))
 $(BIN)/delayed/lab4: $(call py,$(LAB4_SRC))
+$(BIN)/delayed/lab5: $(call py,$(LAB5_SRC))
 $(DELAYED): $(call plain,$(DELAYED_SRC)) $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) -Wl,--wrap=trace_mark_record $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
 
@@ -404,6 +415,7 @@ $(BIN)/faulty/lab1: $(call py,$(LAB1_SRC))
 $(BIN)/faulty/lab2: $(call py,$(LAB2_SRC))
 $(BIN)/faulty/lab3: $(call py,$(LAB3_SRC))
 $(BIN)/faulty/lab4: $(call py,$(LAB4_SRC))
+$(BIN)/faulty/lab5: $(call py,$(LAB5_SRC))
 $(FAULTY_LABS): $(call plain,$(ALLOC_SRC)) $(LIBLAB) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(ALLOC_WRAP) $(PY_LIBS) $(POPT_LIBS) $(HTTP_LIBS)
 
@@ -442,7 +454,7 @@ all: $(LAB0) $(LABS) ## all labs (what plain `make` does)
 
 $(LAB0) $(LABS): %: $(BIN)/%
 	@cmp -s $< $@ || { cp $< $@.tmp && mv -f $@.tmp $@; }
-lab0 lab1 lab2 lab3 lab4: ## build one lab and leave it as ./lab0, ./lab1, ./lab2, ...
+lab0 lab1 lab2 lab3 lab4 lab5: ## build one lab and leave it as ./lab0, ./lab1, ./lab2, ...
 
 # What tests start.
 STARTED = $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%) $(DELAYED) $(FAULTY_LABS)

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """What more event loops gain where handlers compute, with and without a GIL; `make scaling`.
 
-lab1, and lab2 with 1, 2 and 4 loops, on handlers that compute in Python, unpinned, on several
-interpreters, in interleaved rounds. Beside them bare threads in C: what the machine itself can gain.
+lab1, lab2 with 1, 2 and 4 loops, and lab5 with 1 and 2 workers in each isolation, on handlers that
+compute in Python, unpinned, on several interpreters, in interleaved rounds. Beside them bare threads
+in C: what the machine itself can gain.
 """
 
 from driver import reports, results, scaled, session, spinners, tables
 
 
 def show(data):
-    print(f"\n{tables.text(*scaled.table(data))}\n\n{tables.text(*scaled.gained(data))}\n")
+    for table in (scaled.table, scaled.gained, scaled.efficiency):
+        print(f"\n{tables.text(*table(data))}")
+    print()
     session.print_wrapped(scaled.LEGEND, scaled.spinners_note(data), reports.disturbance(data),
                           reports.caption(data))
 
@@ -20,7 +23,8 @@ def main():
     specs = {}
     for python in found:
         specs |= scaled.specs(python)
-    run = session.new_run("scaling", specs, scaled.configurations(found), parsed)
+    run = session.new_run("scaling", specs, scaled.configurations(found), parsed,
+                          programs=scaled.PROGRAMS)
     session.note_plan(run)
     program = scaled.program(found[0].bin_dir)
     store_as = results.name_for("scaling", parsed.rounds, parsed.seconds)

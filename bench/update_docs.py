@@ -146,8 +146,9 @@ def one_table(make, legend=None):
 
 
 def scaling(data):
-    return paragraphs(tables.markdown(*scaled.table(data)), tables.markdown(*scaled.gained(data)),
-                      scaled.LEGEND, scaled.spinners_note(data), reports.disturbance(data))
+    made = (tables.markdown(*table(data))
+            for table in (scaled.table, scaled.gained, scaled.efficiency))
+    return paragraphs(*made, scaled.LEGEND, scaled.spinners_note(data), reports.disturbance(data))
 
 
 def compare(data):

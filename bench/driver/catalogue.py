@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -92,6 +93,31 @@ def labs(bin_dir):
 
 def lab4(bin_dir):
     return _lab("lab4", pythons.ask(os.path.abspath(bin_dir)))
+
+
+def lab5_name(isolation, workers):
+    """lab5 with some number of workers: `isolation` is threads, interpreters or processes."""
+    one = {"processes": "process"}.get(isolation, isolation[:-1])
+    return f"lab5, {workers} {isolation if workers > 1 else one}"
+
+
+def isolations(python):
+    """What lab5's workers can be on this interpreter."""
+    found = re.match(r"3\.(\d+)", python.about.get("version", ""))
+    own_gils = found is not None and int(found[1]) >= 12
+    return ("threads", *(["interpreters"] if own_gils else []), "processes")
+
+
+def lab5_on(python, workers):
+    """lab5 on one of a run's interpreters, in every isolation, by its keys in the run."""
+    specs = {}
+    for isolation in isolations(python):
+        for count in workers:
+            name = f"{lab5_name(isolation, count)} on {python.name}"
+            spec = _lab("lab5", python, count)
+            specs[name] = replace(spec, name=name,
+                                  command=(*spec.command, "--isolation", isolation))
+    return specs
 
 
 def lab2_name(workers):

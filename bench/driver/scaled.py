@@ -14,6 +14,9 @@ PRIMES = (
     Work("primes below 5,000", "/cpu?n=5000", b'{"n":5000,"primes":669}'),
 )
 LOOPS = (1, 2, 4)
+WORKERS = (1, 2)
+ISOLATIONS = ("threads", "interpreters", "processes")
+PROGRAMS = (*catalogue.PROGRAMS, "lab5")
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,11 @@ class Scaled:
 SERVERS = (
     Scaled("lab1"),
     *(Scaled(catalogue.lab2_name(n), None if n == 1 else catalogue.lab2_name(1)) for n in LOOPS),
+    *(Scaled(catalogue.lab5_name(kind, n), None if n == 1 else catalogue.lab5_name(kind, 1))
+      for kind in ISOLATIONS for n in WORKERS),
 )
 LEGEND = (
+    "lab2's loops get their requests from one HTTP thread; each worker of lab5 has its own connections. "
     "Unpinned, wrk and the server on all CPUs; CPU time is the server's, per request; CPUs: how many "
     "it kept busy. The handler computes primes by trial division, in Python; wrk takes next to "
     "nothing of the machine here."
@@ -39,12 +45,20 @@ def _key(server, work, python):
     return Configuration(f"{server}, {work.text}", "unpinned", python=python).key
 
 
+def _servers(python):
+    """Those that this interpreter can have."""
+    lab5 = {catalogue.lab5_name(kind, n) for kind in ISOLATIONS for n in WORKERS}
+    possible = {catalogue.lab5_name(kind, n) for kind in catalogue.isolations(python)
+                for n in WORKERS}
+    return [server for server in SERVERS if server.name not in lab5 - possible]
+
+
 def specs(python):
     """The servers on one interpreter, one for each kind of work."""
-    labs = catalogue.labs_on(python, LOOPS)
+    labs = catalogue.labs_on(python, LOOPS) | catalogue.lab5_on(python, WORKERS)
     found = {}
     for work in PRIMES:
-        for server in SERVERS:
+        for server in _servers(python):
             name = f"{server.name}, {work.text} on {python.name}"
             found[name] = replace(labs[f"{server.name} on {python.name}"], name=name,
                                   path=work.path, answer=work.answer)
@@ -54,7 +68,8 @@ def specs(python):
 def configurations(pythons_of_run):
     """What is compared stands next to each other."""
     return [Configuration(f"{server.name}, {work.text}", "unpinned", python=python.name)
-            for work in PRIMES for server in SERVERS for python in pythons_of_run]
+            for work in PRIMES for server in SERVERS for python in pythons_of_run
+            if server in _servers(python)]
 
 
 def _pythons(data):
@@ -77,24 +92,36 @@ def table(data):
                 key = _key(server.name, work, name)
                 row += [thousands(figures.median(key, "rps")),
                         thousands(figures.median(key, "cpu_us")),
-                        f"{figures.median(key, 'server_busy'):.2f}"]
+                        f"{figures.median(key, 'server_busy'):.2f}"] if figures.has(key) else ["-"] * 3
             rows.append(row)
     return headers, rows, groups
 
 
-def gained(data):
-    """Requests/s with more loops over one, beside what the machine itself gains from more CPUs."""
+def _ratios(data, heading, ratio):
+    """A row for each server that is held against itself with fewer. ratio(figures, more, fewer)"""
     figures = figures_of(data)
     rows = []
     for work in PRIMES:
-        for server in SERVERS:
-            if server.over is None:
-                continue
-            ratios = [figures.ratio(_key(server.name, work, name), _key(server.over, work, name),
-                                    "rps") for name in _pythons(data)]
-            rows.append([f"{server.name} / {server.over}, {work.text}",
-                         *(with_interval(*ratio, form="{:.2f}".format) for ratio in ratios)])
-    return ["requests/s (95 % interval)", *_pythons(data)], rows
+        for server in filter(lambda server: server.over, SERVERS):
+            row = [f"{server.name} / {server.over}, {work.text}"]
+            for name in _pythons(data):
+                more, fewer = _key(server.name, work, name), _key(server.over, work, name)
+                row.append(with_interval(*ratio(figures, more, fewer), form="{:.2f}".format)
+                           if figures.has(more) else "-")
+            rows.append(row)
+    return [heading, *_pythons(data)], rows
+
+
+def gained(data):
+    """Requests/s with more loops over one, beside what the machine itself gains from more CPUs."""
+    return _ratios(data, "requests/s (95 % interval)",
+                   lambda figures, more, fewer: figures.ratio(more, fewer, "rps"))
+
+
+def efficiency(data):
+    """The same for a second of the server's CPU time: what sharing costs, whoever else has the CPUs."""
+    return _ratios(data, "requests per CPU second",
+                   lambda figures, more, fewer: figures.ratio(fewer, more, "cpu_us"))
 
 
 def spinners_note(data):

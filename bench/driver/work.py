@@ -66,16 +66,18 @@ SOME = (HELLO, WAIT, COMPUTE)
 OTHER_CONNECTIONS = (1, 10, 1000)
 THREADS = 32
 
-PROGRAMS = (*catalogue.PROGRAMS, "lab4")
+PROGRAMS = (*catalogue.PROGRAMS, "lab4", "lab5")
 SERVERS = {  # name: (program, arguments, object of the app)
     "lab1": ("lab1", (), "async_app"),
     "lab2": ("lab2", ("--workers", str(catalogue.REPORT_WORKERS)), "async_app"),
     "lab3": ("lab3", (), "sync_app"),
-    f"lab3, {THREADS} threads": ("lab3", ("--pool", str(THREADS)), "sync_app"),
+    "lab3, pool": ("lab3", ("--pool", str(THREADS)), "sync_app"),
     "lab4": ("lab4", (), "async_app"),
+    "lab5": ("lab5", (), "async_app"),
 }
 LEGEND = (
-    f"lab2 has {catalogue.REPORT_WORKERS} loops; lab3 with {THREADS} threads has --pool. Waits: "
+    f"lab2 has {catalogue.REPORT_WORKERS} loops, lab3's pool {THREADS} threads, lab5 a "
+    "worker for each CPU that it may use: one where it is pinned. Waits: "
     "asyncio.sleep, in lab3 time.sleep. Primes: by trial division, on the handler's thread in "
     "Python, on libuv's pool in C. The mix: of twenty requests sixteen say hello, three wait for 10 "
     "ms, one computes primes below 2,000."

@@ -17,13 +17,40 @@ struct bridge_app {
     size_t          route_count;
 };
 
-/* Say the exception that is set, with its traceback. */
-static void say_exception(const bridge_t *bridge, const char *headline)
+/*
+ * Python's words for an extension module that keeps its state in the process; `name` gets the
+ * module's. returns false if the traceback says something else
+ */
+static bool refuses_isolation(const char *traceback, char *name, size_t size)
+{
+    const char *end = strstr(traceback, " does not support loading in subinterpreters");
+    const char *start = end;
+
+    while (start != NULL && start > traceback && start[-1] != ' ')
+        start--;
+    if (start != NULL)
+        snprintf(name, size, "%.*s", (int)(end - start), start);
+    return start != NULL;
+}
+
+/* Say why the module can't be imported: the exception that is set, with its traceback. */
+static void say_not_imported(const bridge_t *bridge, const char *spec, const char *module)
 {
     PyObject   *text = bridge_take_traceback(bridge->state); /* new */
     const char *lines = text == NULL ? "" : PyBytes_AsString(text);
+    char        name[256];
 
-    fprintf(stderr, "%s%s\n", lines, headline);
+    fputs(lines, stderr);
+    if (refuses_isolation(lines, name, sizeof name))
+        fprintf(stderr,
+                "--app %s: the extension module %s can't be loaded in a sub-interpreter with a GIL "
+                "of its own: do without it, or serve the app with --isolation=processes\n",
+                spec, name);
+    else
+        fprintf(stderr,
+                "--app %s: importing %s failed (see above); it is looked for in the working "
+                "directory first\n",
+                spec, module);
     Py_XDECREF(text);
 }
 
@@ -50,7 +77,7 @@ static const char *split_spec(const char *spec, char *module, size_t size)
 /* Import the app's module and take the object. returns a new reference, or NULL (said) */
 static PyObject *find_app(const bridge_t *bridge, const char *spec)
 {
-    char        module_name[256], headline[400];
+    char        module_name[256];
     const char *name = split_spec(spec, module_name, sizeof module_name);
     PyObject   *module, *object;
 
@@ -58,11 +85,7 @@ static PyObject *find_app(const bridge_t *bridge, const char *spec)
         return NULL;
     module = PyImport_ImportModule(module_name); /* new */
     if (module == NULL) {
-        snprintf(headline, sizeof headline,
-                 "--app %s: importing %s failed (see above); it is looked for in the working "
-                 "directory first",
-                 spec, module_name);
-        say_exception(bridge, headline);
+        say_not_imported(bridge, spec, module_name);
         return NULL;
     }
     object = PyObject_GetAttrString(module, name); /* new */
@@ -170,7 +193,7 @@ static char *describe(PyObject *callable)
 
 static int check_kind(const bridge_route_t *route, bridge_kind_t kind)
 {
-    if (is_async(route->handler) == (kind == BRIDGE_ASYNC))
+    if (kind == BRIDGE_EITHER || route->kind == kind)
         return 0;
     if (kind == BRIDGE_ASYNC)
         fprintf(stderr,
@@ -203,8 +226,8 @@ static int load_route(bridge_route_t *route, bridge_t *bridge, PyObject *item, b
     int         number = method == NULL ? -1 : http_method_from_name(method);
 
     route->bridge = bridge;
-    route->kind = kind;
     route->handler = Py_NewRef(PyTuple_GET_ITEM(item, 2));
+    route->kind = is_async(route->handler) ? BRIDGE_ASYNC : BRIDGE_SYNC;
     route->where = describe(route->handler);
     route->pattern = path == NULL ? NULL : strdup(path);
     if (route->where == NULL || route->pattern == NULL) {

@@ -6,17 +6,23 @@
  * `from asyncio import current_task` gets these too, and asyncio's own modules (timeouts,
  * taskgroups) do since they look them up in asyncio.tasks at each call. Other labs keep asyncio's.
  *
- * Attached, on any thread; only on the main one, the HTTP thread, is the lab told.
+ * Attached, on any thread; only on one that has asked for it, an HTTP thread, is the lab told.
  */
 #include "common/bridge/internal.h"
+
+/* The calling thread's. Thread-local, as an HTTP thread steps its own handlers only. */
+static _Thread_local struct {
+    const bridge_t *bridge; /* whose interpreter they run in */
+    bridge_asked_fn fn;     /* NULL: nobody is told */
+    void           *owner;
+} asked;
 
 /* `self` is (capsule of the bridge, asyncio's own function). */
 static PyObject *ask(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     const bridge_t *bridge = PyCapsule_GetPointer(PyTuple_GET_ITEM(self, 0), NULL);
 
-    if (compat_current_thread() == bridge->main_thread && bridge->on_task_asked != NULL &&
-        bridge->on_task_asked(bridge->on_task_asked_owner) != 0)
+    if (asked.fn != NULL && asked.bridge == bridge && asked.fn(asked.owner) != 0)
         return NULL;
     return PyObject_Vectorcall(PyTuple_GET_ITEM(self, 1), args, (size_t)nargs, names);
 }
@@ -70,6 +76,7 @@ int bridge_ask_for_tasks(bridge_t *bridge)
 
 void bridge_on_task_asked(bridge_t *bridge, bridge_asked_fn fn, void *owner)
 {
-    bridge->on_task_asked = fn;
-    bridge->on_task_asked_owner = owner;
+    asked.bridge = bridge;
+    asked.fn = fn;
+    asked.owner = owner;
 }

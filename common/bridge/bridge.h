@@ -43,7 +43,7 @@
 
 #include "common/http/http.h"
 
-typedef struct bridge     bridge_t;     /* the interpreter; one per process for now */
+typedef struct bridge     bridge_t;     /* an interpreter */
 typedef struct bridge_app bridge_app_t; /* a loaded app: read-only after bridge_app_load() */
 
 /* A thread's own Python thread state. Only that thread may use it. */
@@ -59,10 +59,11 @@ typedef struct {
         *trace; /* loop threads have lanes in it; NULL: tracing is off. Borrowed, outlives all */
 } bridge_options_t;
 
-/* Which kind of handler a lab can call. */
+/* Which kind of handler a lab can call; a handler itself is of one of the first two. */
 typedef enum {
     BRIDGE_SYNC,  /* `def` */
     BRIDGE_ASYNC, /* `async def` */
+    BRIDGE_EITHER,
 } bridge_kind_t;
 
 /* ---- Start and end ------------------------------------------------------------------------- */
@@ -77,7 +78,23 @@ typedef enum {
 int bridge_open(bridge_t **out, const bridge_options_t *options, bridge_thread_t *main_thread);
 
 /*
- * Finalize the interpreter. Every other bridge thread is closed and joined by now.
+ * NULL if this Python has sub-interpreters with a GIL of their own; else why not, as a clause.
+ * thread: any
+ */
+const char *bridge_no_isolation(void);
+
+/*
+ * A further interpreter in this process, with a GIL of its own, prepared like the first one:
+ * nothing of Python is shared with it. The calling thread is its main thread; `thread` is its state,
+ * left detached.
+ * thread: any that has no state yet, while `first` is open      returns 0, or -1 (said on stderr)
+ */
+int bridge_open_isolated(bridge_t **out, bridge_t *first, const bridge_options_t *options,
+                         bridge_thread_t *thread);
+
+/*
+ * Finalize the interpreter. Every other bridge thread of it is closed and joined by now, and of the
+ * first one the isolated ones are closed.
  * thread: the one that opened it, detached
  */
 void bridge_close(bridge_t *bridge, bridge_thread_t *main_thread);
@@ -141,7 +158,7 @@ const char *bridge_handler_where(const http_request_t *req);
 
 /*
  * Import MODULE and take OBJECT from it ("async_app:app"); it must be a looplab.App, each of its
- * handlers of the given kind. On failure everything a user needs has been said on stderr:
+ * handlers of the given kind (BRIDGE_EITHER: of whichever). On failure everything a user needs has been said on stderr:
  * Python's own traceback for an import that raises; handler, file and line for one of the wrong
  * kind.
  * attached           returns 0 or -1
@@ -175,6 +192,9 @@ int bridge_app_shutdown(bridge_app_t *app, PyObject *loop);
  */
 PyObject *bridge_call_handler(http_request_t *req);
 
+/* The kind of that handler. attached or not; any holder of `req` */
+bridge_kind_t bridge_handler_kind(const http_request_t *req);
+
 /*
  * Turn a handler's result into a response: str, bytes, dict or list (as JSON), looplab.Response.
  * `value` NULL means "the exception that is set": it is cleared, logged once with its traceback
@@ -207,7 +227,7 @@ PyObject *bridge_callable(bridge_fn fn, void *owner, http_request_t *req);
  * Before asyncio.current_task() and asyncio.all_tasks() answer on the calling thread, call
  * fn(owner), which may make the task that they are about; NULL: no more. Only with
  * bridge_options_t.ask_for_tasks.
- * attached           thread: the main one        fn returns 0, or -1 with an exception set
+ * attached           fn returns 0, or -1 with an exception set
  */
 typedef int (*bridge_asked_fn)(void *owner);
 void bridge_on_task_asked(bridge_t *bridge, bridge_asked_fn fn, void *owner);

@@ -160,6 +160,11 @@ http_response_t *bridge_response(const http_request_t *req, PyObject *value)
     return resp != NULL ? resp : convert_exception(req);
 }
 
+bridge_kind_t bridge_handler_kind(const http_request_t *req)
+{
+    return bridge_route(req)->kind;
+}
+
 PyObject *bridge_call_handler(http_request_t *req)
 {
     const bridge_route_t *route = bridge_route(req);

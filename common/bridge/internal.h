@@ -52,11 +52,7 @@ struct bridge {
     bridge_state_t     *state;  /* the module's */
     bool                debug, ask_for_tasks;
     trace_t            *trace; /* borrowed; NULL: tracing is off */
-    PyThreadState      *main_thread;
-
-    /* The main thread only. */
-    bridge_asked_fn on_task_asked; /* NULL: nobody is told */
-    void           *on_task_asked_owner;
+    PyThreadState      *first; /* isolated: the opening thread's state in the first interpreter */
 
     /* Written attached, when an import turns the GIL on: before `gil`, which publishes it. */
     char gil_turned_on_by[96]; /* the module, or "" */

@@ -98,7 +98,6 @@ done:
 static int prepare(bridge_t *bridge)
 {
     bridge->interpreter = PyInterpreterState_Get();
-    bridge->main_thread = PyThreadState_Get();
     if (bridge_watch_gil(bridge) != 0 || extend_path() != 0)
         return -1;
     bridge->module = PyImport_ImportModule("looplab"); /* new */
@@ -107,6 +106,13 @@ static int prepare(bridge_t *bridge)
     bridge->state = bridge_module_state(bridge->module);
     bridge_refresh_gil(bridge);
     return bridge->ask_for_tasks ? bridge_ask_for_tasks(bridge) : 0;
+}
+
+static void take_options(bridge_t *bridge, const bridge_options_t *options)
+{
+    bridge->debug = options->debug;
+    bridge->trace = options->trace;
+    bridge->ask_for_tasks = options->ask_for_tasks;
 }
 
 int bridge_open(bridge_t **out, const bridge_options_t *options, bridge_thread_t *main_thread)
@@ -119,9 +125,7 @@ int bridge_open(bridge_t **out, const bridge_options_t *options, bridge_thread_t
         free(bridge);
         return -1;
     }
-    bridge->debug = options->debug;
-    bridge->trace = options->trace;
-    bridge->ask_for_tasks = options->ask_for_tasks;
+    take_options(bridge, options);
     status = preinitialize(options);
     if (!PyStatus_Exception(status))
         status = initialize(options);
@@ -140,11 +144,109 @@ int bridge_open(bridge_t **out, const bridge_options_t *options, bridge_thread_t
     return 0;
 }
 
+/* ---- Further interpreters -------------------------------------------------------------------- */
+
+#if PY_VERSION_HEX >= 0x030C0000
+
+const char *bridge_no_isolation(void)
+{
+    return NULL;
+}
+
+/* Attached to the first interpreter; if it succeeds, to the new one. returns 0 or -1 (said) */
+static int new_interpreter(void)
+{
+    PyInterpreterConfig config = {.allow_exec = 1, /* subprocess yes, os.fork() no */
+                                  .allow_threads = 1,
+                                  .check_multi_interp_extensions = 1,
+                                  .gil = PyInterpreterConfig_OWN_GIL};
+    PyThreadState      *tstate = NULL;
+    PyStatus            status = Py_NewInterpreterFromConfig(&tstate, &config);
+
+    return PyStatus_Exception(status) ? fail(status) : 0;
+}
+
+/*
+ * Python's threading takes this thread for a foreign one, since its main thread is the process's, and
+ * 3.13 forgets such a thread when its thread-local variables go: after the module that does it. So
+ * they go now.
+ */
+static const char forget_thread[] = "import threading\n"
+                                    "info = getattr(threading, '_thread_local_info', None)\n"
+                                    "if info is not None:\n"
+                                    "    vars(info).clear()\n";
+
+static void end_interpreter(bridge_t *bridge, PyThreadState *tstate)
+{
+    PyRun_SimpleString(forget_thread);
+    Py_EndInterpreter(tstate);
+    PyEval_RestoreThread(bridge->first);
+    PyThreadState_Clear(bridge->first);
+    PyThreadState_DeleteCurrent();
+}
+
+#else
+
+const char *bridge_no_isolation(void)
+{
+    return "a sub-interpreter has a GIL of its own from CPython 3.12 on";
+}
+
+static int new_interpreter(void)
+{
+    fprintf(stderr, "cannot start an interpreter: %s\n", bridge_no_isolation());
+    return -1;
+}
+
+static void end_interpreter(bridge_t *bridge, PyThreadState *tstate)
+{
+    (void)bridge, (void)tstate; /* there is none */
+}
+
+#endif
+
+int bridge_open_isolated(bridge_t **out, bridge_t *first, const bridge_options_t *options,
+                         bridge_thread_t *thread)
+{
+    bridge_t *bridge = calloc(1, sizeof *bridge);
+    int       err;
+
+    if (bridge != NULL)
+        bridge->first = PyThreadState_New(first->interpreter);
+    if (bridge == NULL || bridge->first == NULL) {
+        fprintf(stderr, "cannot start an interpreter: no memory\n");
+        free(bridge);
+        return -1;
+    }
+    take_options(bridge, options);
+    PyEval_RestoreThread(bridge->first);
+    err = new_interpreter();
+    if (err == 0 && (err = prepare(bridge)) != 0) {
+        PyErr_Print();
+        end_interpreter(bridge, PyThreadState_Get());
+    } else if (err != 0) {
+        PyThreadState_Clear(bridge->first);
+        PyThreadState_DeleteCurrent();
+    }
+    if (err != 0) {
+        free(bridge);
+        return -1;
+    }
+    *thread = (bridge_thread_t){.tstate = PyEval_SaveThread(), .lane = trace_lane_here()};
+    *out = bridge;
+    return 0;
+}
+
+/* ---- End ------------------------------------------------------------------------------------- */
+
 void bridge_close(bridge_t *bridge, bridge_thread_t *main_thread)
 {
     bridge_attach(main_thread);
     Py_CLEAR(bridge->module);
-    Py_FinalizeEx();
+    if (bridge->first != NULL)
+        end_interpreter(bridge, main_thread->tstate);
+    else
+        Py_FinalizeEx();
     main_thread->tstate = NULL;
     free(bridge);
 }

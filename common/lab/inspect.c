@@ -129,7 +129,7 @@ static void on_visit(void *arg, const http_request_t *req, http_stage_t stage, u
     put_text(report, "\n");
 }
 
-void inspect_requests(const http_server_t *server, const trace_t *trace)
+void inspect_requests(const http_server_t *server, const trace_t *trace, unsigned worker)
 {
     report_t report;
     unsigned in_flight = http_server_in_flight(server);
@@ -137,7 +137,12 @@ void inspect_requests(const http_server_t *server, const trace_t *trace)
     report.trace = trace;
     report.shown = report.lent = 0;
     report.len = 0;
-    put_text(&report, "SIGUSR1: ");
+    put_text(&report, "SIGUSR1");
+    if (worker > 0) {
+        put_text(&report, ", worker ");
+        put_number(&report, worker, 1);
+    }
+    put_text(&report, ": ");
     put_number(&report, in_flight, 1);
     put_text(&report, in_flight == 1 ? " request in flight\n" : " requests in flight\n");
     http_server_visit(server, on_visit, &report);

@@ -22,7 +22,10 @@
 #include "common/bridge/bridge.h"
 #include "common/http/http.h"
 
-/* `trace` NULL: nothing is traced. thread: HTTP, or a signal handler in it; async-signal-safe */
-void inspect_requests(const http_server_t *server, const trace_t *trace);
+/*
+ * `trace` NULL: nothing is traced. `worker`: which of several servers this is, counted from 1; 0: the
+ * only one. thread: HTTP, or a signal handler in it; async-signal-safe
+ */
+void inspect_requests(const http_server_t *server, const trace_t *trace, unsigned worker);
 
 #endif

@@ -20,6 +20,7 @@ enum {
     LAB_HAS_WORKERS = 1 << 0,    /* --workers, --worker-queue */
     LAB_HAS_POOL = 1 << 1,       /* --pool */
     LAB_ASKS_FOR_TASKS = 1 << 2, /* no option: bridge_on_task_asked() is used */
+    LAB_HAS_ISOLATION = 1 << 3,  /* --isolation, --workers */
 };
 
 typedef struct {

@@ -5,9 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-
-enum { STATUSES = 600 }; /* 0: no answer was begun */
 
 /* Upper bounds of the histogram's buckets; the last one is infinity. */
 static const struct {
@@ -21,36 +18,51 @@ static const struct {
     {10000000000ULL, "10"}, {UINT64_MAX, "+Inf"},
 };
 
-enum { BUCKETS = sizeof bounds / sizeof bounds[0] };
+_Static_assert(sizeof bounds / sizeof bounds[0] == BOOK_BUCKETS, "a bound for each bucket");
 
 struct metrics {
     metrics_sources_t   sources;
     unsigned            workers;
     const atomic_uint **queued; /* [workers], owned; what they point at is the lab's */
-    uint64_t            requests[HTTP_ENDS][STATUSES];
-    uint64_t            bytes; /* of answers' content */
-
-    /* How long answered requests took; not cumulative yet. */
-    uint64_t buckets[BUCKETS];
-    uint64_t total_ns;
+    books_t             books;
+    book_t             *only; /* owned: the one book, where there are no others */
 };
 
 static void on_metrics(void *arg, http_request_t *req);
 
 /* ---- Counting -------------------------------------------------------------------------------- */
 
+static unsigned requests_entry(http_end_t end, int status)
+{
+    return BOOK_REQUESTS + (unsigned)end * BOOK_STATUSES + (unsigned)status;
+}
+
 void metrics_add(metrics_t *self, const http_outcome_t *outcome)
 {
-    size_t bucket = 0;
+    book_t  *book = books_own(&self->books);
+    unsigned bucket = 0;
 
-    self->requests[outcome->end][outcome->status % STATUSES]++;
+    book_add(book, requests_entry(outcome->end, outcome->status % BOOK_STATUSES), 1);
     if (outcome->end != HTTP_END_ANSWERED)
         return;
-    self->bytes += outcome->bytes;
-    self->total_ns += outcome->duration_ns;
+    book_add(book, BOOK_BYTES, outcome->bytes);
+    book_add(book, BOOK_DURATION_NS, outcome->duration_ns);
     while (outcome->duration_ns > bounds[bucket].ns)
         bucket++;
-    self->buckets[bucket]++;
+    book_add(book, BOOK_DURATIONS + bucket, 1);
+}
+
+void metrics_update(metrics_t *self)
+{
+    const metrics_sources_t *from = &self->sources;
+    book_t                  *book = books_own(&self->books);
+
+    book_update(book, from->server);
+    book_set(book, BOOK_COMPLETIONS, completions_queued(from->completions));
+    if (!self->books.one_bridge)
+        book_set(book, BOOK_HANDLER_ERRORS, bridge_handler_errors(from->bridge));
+    if (from->access_log != NULL)
+        book_set(book, BOOK_LINES_LOST, access_log_lost(from->access_log));
 }
 
 /* ---- The text -------------------------------------------------------------------------------- */
@@ -107,10 +119,13 @@ static void put_requests(text_t *text, const metrics_t *self)
                "Requests that have ended, by the status of the answer (0: none was begun) and how: "
                "answered, abandoned by the client, cut off by the drain time-out.");
     for (int end = 0; end < HTTP_ENDS; end++)
-        for (int status = 0; status < STATUSES; status++)
-            if (self->requests[end][status] > 0)
+        for (int status = 0; status < BOOK_STATUSES; status++) {
+            uint64_t count = books_sum(&self->books, requests_entry((http_end_t)end, status));
+
+            if (count > 0)
                 put(text, "looplab_requests_total{code=\"%d\",end=\"%s\"} %llu\n", status,
-                    ends[end], (unsigned long long)self->requests[end][status]);
+                    ends[end], (unsigned long long)count);
+        }
 }
 
 static void put_durations(text_t *text, const metrics_t *self)
@@ -120,33 +135,39 @@ static void put_durations(text_t *text, const metrics_t *self)
 
     put_family(text, name, "histogram",
                "From a request's last byte until the kernel had its whole answer.");
-    for (size_t i = 0; i < BUCKETS; i++) {
-        sum += self->buckets[i];
+    for (unsigned i = 0; i < BOOK_BUCKETS; i++) {
+        sum += books_sum(&self->books, BOOK_DURATIONS + i);
         put(text, "looplab_%s_bucket{le=\"%s\"} %llu\n", name, bounds[i].le,
             (unsigned long long)sum);
     }
-    put(text, "looplab_%s_sum %.9f\nlooplab_%s_count %llu\n", name, (double)self->total_ns / 1e9,
-        name, (unsigned long long)sum);
+    put(text, "looplab_%s_sum %.9f\nlooplab_%s_count %llu\n", name,
+        (double)books_sum(&self->books, BOOK_DURATION_NS) / 1e9, name, (unsigned long long)sum);
 }
 
-static void put_server(text_t *text, const metrics_sources_t *from)
+static uint64_t handler_errors(const metrics_t *self)
 {
-    const http_stats_t *stats = http_server_stats(from->server);
+    return self->books.one_bridge ? bridge_handler_errors(self->sources.bridge)
+                                  : books_sum(&self->books, BOOK_HANDLER_ERRORS);
+}
 
-    put_one(text, "connections_accepted_total", "counter", stats->connections,
+static void put_server(text_t *text, const metrics_t *self)
+{
+    const books_t *books = &self->books;
+
+    put_one(text, "connections_accepted_total", "counter", books_sum(books, BOOK_CONNECTIONS),
             "Connections accepted.");
-    put_one(text, "connections_open", "gauge", http_server_connections(from->server),
+    put_one(text, "connections_open", "gauge", books_sum(books, BOOK_OPEN),
             "Connections open now.");
-    put_one(text, "requests_parsed_total", "counter", stats->parsed,
+    put_one(text, "requests_parsed_total", "counter", books_sum(books, BOOK_PARSED),
             "Requests read, malformed ones included; those that haven't ended yet too.");
-    put_one(text, "requests_in_flight", "gauge", http_server_in_flight(from->server),
+    put_one(text, "requests_in_flight", "gauge", books_sum(books, BOOK_IN_FLIGHT),
             "Requests that a handler works on now, this one included.");
-    put_one(text, "completions_queued", "gauge", completions_queued(from->completions),
+    put_one(text, "completions_queued", "gauge", books_sum(books, BOOK_COMPLETIONS),
             "Answers on their way from a loop's thread to the HTTP thread.");
-    put_one(text, "handler_errors_total", "counter", bridge_handler_errors(from->bridge),
+    put_one(text, "handler_errors_total", "counter", handler_errors(self),
             "Handlers that raised, or returned what is no answer.");
-    if (from->access_log != NULL)
-        put_one(text, "access_log_lines_lost_total", "counter", access_log_lost(from->access_log),
+    if (self->sources.access_log != NULL)
+        put_one(text, "access_log_lines_lost_total", "counter", books_sum(books, BOOK_LINES_LOST),
                 "Lines of the access log that could not be written.");
 }
 
@@ -196,19 +217,16 @@ static void put_hops(text_t *text, const metrics_sources_t *from)
     trace_visit_gaps(from->trace, put_hop, &hops);
 }
 
-static void put_process(text_t *text, const metrics_sources_t *from)
+static void put_process(text_t *text, const metrics_t *self)
 {
-    struct rusage usage;
+    const metrics_sources_t *from = &self->sources;
 
-    getrusage(RUSAGE_SELF, &usage);
     put_family(text, "info", "gauge", "What runs here; always 1.");
     put(text, "looplab_info{lab=\"%s\",python=\"%s\",gil=\"%s\"} 1\n", from->info->name,
         bridge_python_version(), bridge_gil_enabled(from->bridge) ? "yes" : "no");
     put_family(text, "cpu_seconds_total", "counter",
-               "CPU time of the process, its start included.");
-    put(text, "looplab_cpu_seconds_total %.6f\n",
-        (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+               "CPU time of the lab's processes, their start included.");
+    put(text, "looplab_cpu_seconds_total %.6f\n", books_cpu_seconds(&self->books));
 }
 
 static void on_metrics(void *arg, http_request_t *req)
@@ -217,10 +235,11 @@ static void on_metrics(void *arg, http_request_t *req)
     text_t           text = {0};
     http_response_t *resp = NULL;
 
-    put_process(&text, &self->sources);
-    put_server(&text, &self->sources);
+    metrics_update(self);
+    put_process(&text, self);
+    put_server(&text, self);
     put_requests(&text, self);
-    put_one(&text, "response_bytes_total", "counter", self->bytes,
+    put_one(&text, "response_bytes_total", "counter", books_sum(&self->books, BOOK_BYTES),
             "Bytes of content in answers, without heads.");
     put_durations(&text, self);
     put_workers(&text, self);
@@ -234,7 +253,7 @@ static void on_metrics(void *arg, http_request_t *req)
 
 /* ---- Start and end --------------------------------------------------------------------------- */
 
-int metrics_open(metrics_t **out, http_router_t *router, unsigned workers)
+int metrics_open(metrics_t **out, http_router_t *router, unsigned workers, const books_t *books)
 {
     metrics_t *self = calloc(1, sizeof *self);
     int        err = UV_ENOMEM;
@@ -242,9 +261,12 @@ int metrics_open(metrics_t **out, http_router_t *router, unsigned workers)
     if (self == NULL)
         return err;
     self->workers = workers;
+    self->books = *books;
+    if (books->count == 0)
+        self->books = (books_t){.books = self->only = calloc(1, sizeof *self->only), .count = 1};
     if (workers > 0)
         self->queued = calloc(workers, sizeof *self->queued);
-    if (workers == 0 || self->queued != NULL)
+    if (self->books.books != NULL && (workers == 0 || self->queued != NULL))
         err = http_router_add(router, HTTP_METHOD_GET, "/metrics", on_metrics, self);
     if (err != 0) {
         metrics_close(self);
@@ -269,5 +291,6 @@ void metrics_close(metrics_t *self)
     if (self == NULL)
         return;
     free(self->queued);
+    free(self->only);
     free(self);
 }

@@ -3,6 +3,8 @@
  *
  * The names and what they mean stand in one table in metrics.c, as the HELP lines do. A request is
  * counted when it has ended; one of /metrics itself is thus in flight while it counts the others.
+ * Where several HTTP threads have a book each (book.h), whoever answers adds them up; only the hops
+ * are those of its own requests.
  *
  * thread: HTTP
  */
@@ -12,6 +14,7 @@
 #include "common/bridge/bridge.h"
 #include "common/bridge/completions.h"
 #include "common/lab/access_log.h"
+#include "common/lab/book.h"
 #include "common/lab/lab.h"
 
 typedef struct metrics metrics_t;
@@ -27,16 +30,20 @@ typedef struct {
 } metrics_sources_t;
 
 /*
- * Add the route to `router`, and begin to count. `workers`: how many the lab has, or 0.
+ * Add the route to `router`, and begin to count. `workers`: how many the lab has, or 0. `books`:
+ * copied, with the own one among them; count 0: there are no others.
  * returns 0 or libuv's error
  */
-int metrics_open(metrics_t **out, http_router_t *router, unsigned workers);
+int metrics_open(metrics_t **out, http_router_t *router, unsigned workers, const books_t *books);
 
 /* What lab_context_t.queued should be; NULL without workers, and for a `self` of NULL. */
 const atomic_uint **metrics_queued(metrics_t *self);
 
 /* Before the first request comes. */
 void metrics_set_sources(metrics_t *self, const metrics_sources_t *sources);
+
+/* Bring the own book up to date, for others who read it: before the loop waits. */
+void metrics_update(metrics_t *self);
 
 /* An http_events_t's on_finished. */
 void metrics_add(metrics_t *self, const http_outcome_t *outcome);

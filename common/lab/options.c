@@ -20,6 +20,8 @@ enum {
     TEXT_TRACE,
     TEXT_ACCESS_LOG,
     TEXT_ACCESS_LOG_FORMAT,
+    TEXT_ISOLATION,
+    TEXT_WORKER,
     TEXTS
 };
 
@@ -45,15 +47,39 @@ enum { VAL_VERSION = 1, VAL_HELP, VAL_TEXT };
 /* An option that may stand without a value, and wasn't given; popt makes it NULL if it stands so. */
 static const char not_given[] = "";
 
-static unsigned default_workers(void)
+/* A pool has twice as many as there are CPUs, workers that share nothing one on each. */
+static unsigned default_workers(const lab_info_t *info)
 {
     uv_cpu_info_t *cpus;
     int            count;
 
+    if (info->options & LAB_HAS_ISOLATION)
+        return uv_available_parallelism();
     if (uv_cpu_info(&cpus, &count) != 0)
         return 2;
     uv_free_cpu_info(cpus, count);
     return count < 1 ? 2 : 2 * (unsigned)count;
+}
+
+static const char *const isolation_names[] = {
+    [ISOLATION_THREADS] = "threads",
+    [ISOLATION_INTERPRETERS] = "interpreters",
+    [ISOLATION_PROCESSES] = "processes",
+};
+
+const char *options_isolation_name(isolation_t isolation)
+{
+    return isolation_names[isolation];
+}
+
+/* The lightest one that computes in parallel with this Python. */
+static isolation_t default_isolation(void)
+{
+#ifdef Py_GIL_DISABLED
+    return ISOLATION_THREADS;
+#else
+    return PY_VERSION_HEX >= 0x030C0000 ? ISOLATION_INTERPRETERS : ISOLATION_PROCESSES;
+#endif
 }
 
 static void set_defaults(raw_t *raw, const lab_info_t *info)
@@ -68,7 +94,8 @@ static void set_defaults(raw_t *raw, const lab_info_t *info)
                   [TEXT_BENCH].value = not_given,
                   [TEXT_STATS].value = not_given,
                   [TEXT_ACCESS_LOG].value = not_given,
-                  [TEXT_ACCESS_LOG_FORMAT].value = "common"},
+                  [TEXT_ACCESS_LOG_FORMAT].value = "common",
+                  [TEXT_ISOLATION].value = options_isolation_name(default_isolation())},
         .port = 8000,
         .backlog = http.backlog,
         .max_connections = (int)http.max_connections,
@@ -78,7 +105,7 @@ static void set_defaults(raw_t *raw, const lab_info_t *info)
         .max_header_bytes = (int)http.max_header_bytes,
         .max_headers = (int)http.max_headers,
         .max_body = (int)http.max_body,
-        .workers = (int)default_workers(),
+        .workers = (int)default_workers(info),
         .worker_queue = 2500,
         .header_timeout = http.header_timeout_ms / 1000.0,
         .body_timeout = http.body_timeout_ms / 1000.0,
@@ -174,6 +201,18 @@ static log_level_t take_log_level(checks_t *checks, const char *name)
     return LOG_INFO;
 }
 
+static isolation_t take_isolation(checks_t *checks, const char *name)
+{
+    for (int i = ISOLATION_THREADS; i <= ISOLATION_PROCESSES; i++)
+        if (strcmp(isolation_names[i], name) == 0)
+            return (isolation_t)i;
+    if (!checks->failed)
+        fprintf(stderr, "%s: --isolation: %s is none of threads, interpreters, processes\n",
+                checks->lab, name);
+    checks->failed = true;
+    return ISOLATION_PROCESSES;
+}
+
 static void take_access_log(checks_t *checks, const raw_t *raw, lab_options_t *out)
 {
     out->access_log = text(raw, TEXT_ACCESS_LOG) != not_given;
@@ -244,6 +283,8 @@ static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
     out->workers = (unsigned)take(&checks, "workers", raw->workers, 1, 256);
     out->pool = (unsigned)take(&checks, "pool", raw->pool, 0, 256);
     out->worker_queue = (unsigned)take(&checks, "worker-queue", raw->worker_queue, 1, 1000000);
+    out->isolation = take_isolation(&checks, text(raw, TEXT_ISOLATION));
+    take_string(&checks, "worker", text(raw, TEXT_WORKER), out->worker, sizeof out->worker);
     out->bench_seconds = take_bench(&checks, text(raw, TEXT_BENCH));
     take_access_log(&checks, raw, out);
     out->log_level = take_log_level(&checks, text(raw, TEXT_LOG_LEVEL));
@@ -370,6 +411,12 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
     struct poptOption pool[] = {
         INT("pool", pool, "call handlers on so many threads; 0: on the HTTP thread", "COUNT"),
         POPT_TABLEEND};
+    struct poptOption isolation[] = {
+        INT("workers", workers, "HTTP loops, each with its own Python thread and listening socket",
+            "COUNT"),
+        TEXT("isolation", TEXT_ISOLATION, SHOWN, "workers are threads, interpreters or processes",
+             "KIND"),
+        TEXT("worker", TEXT_WORKER, POPT_ARGFLAG_DOC_HIDDEN, NULL, NULL), POPT_TABLEEND};
     struct poptOption measure[] = {
         TEXT("bench", TEXT_BENCH, POPT_ARGFLAG_OPTIONAL,
              "load itself with wrk, print a row, exit; 5 seconds unless told", "SECONDS"),
@@ -394,6 +441,7 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
                                        POPT_TABLEEND};
     const struct poptOption own_workers = GROUP(workers, "This lab's own:");
     const struct poptOption own_pool = GROUP(pool, "This lab's own:");
+    const struct poptOption own_isolation = GROUP(isolation, "This lab's own:");
     poptContext             context;
     options_result_t        result;
 
@@ -402,6 +450,8 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
         table[6] = own_workers;
     else if (info->options & LAB_HAS_POOL)
         table[6] = own_pool;
+    else if (info->options & LAB_HAS_ISOLATION)
+        table[6] = own_isolation;
     context = poptGetContext(info->name, argc, argv, table, 0);
     result = read_options(context, &raw, info);
     poptFreeContext(context);

@@ -9,6 +9,9 @@
 #include "common/lab/lab.h"
 #include "common/log/log.h"
 
+/* What workers that share nothing are. In the order of what they keep apart. */
+typedef enum { ISOLATION_THREADS, ISOLATION_INTERPRETERS, ISOLATION_PROCESSES } isolation_t;
+
 typedef struct {
     char                host[64]; /* numeric address */
     int                 port;
@@ -16,7 +19,9 @@ typedef struct {
     bool                debug;
     http_options_t      http;
     uint32_t            drain_timeout_ms;
-    unsigned            workers;       /* labs with LAB_HAS_WORKERS */
+    unsigned            workers;       /* labs with LAB_HAS_WORKERS, LAB_HAS_ISOLATION */
+    isolation_t         isolation;     /* labs with LAB_HAS_ISOLATION */
+    char                worker[64];    /* likewise, of a process that is one; empty: it isn't */
     unsigned            pool;          /* labs with LAB_HAS_POOL; 0: none */
     unsigned            worker_queue;  /* likewise */
     int                 bench_seconds; /* 0: no --bench */
@@ -39,6 +44,9 @@ typedef enum { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD } options
  */
 options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
                                const lab_info_t *info);
+
+/* "threads". thread: any */
+const char *options_isolation_name(isolation_t isolation);
 
 /* Is `host`, a numeric address, one that only this machine can reach? thread: any */
 bool options_host_is_loopback(const char *host);

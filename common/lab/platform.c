@@ -20,6 +20,9 @@ void platform_allow_descriptors(unsigned count)
 
 #ifdef __linux__
 #include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 /* A CPU's number; moves `*at` behind it. -1: there is none. */
 static long cpu_number(const char **at)
@@ -61,7 +64,19 @@ int platform_pin(const char *cpus)
     return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : uv_translate_sys_error(errno);
 }
 
+void platform_end_with_parent(pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1); /* it has ended already */
+}
+
 #else
+
+void platform_end_with_parent(pid_t parent)
+{
+    (void)parent; /* it notices at its next command */
+}
 
 int platform_pin(const char *cpus)
 {

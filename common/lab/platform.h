@@ -3,6 +3,7 @@
 #define LOOPLAB_PLATFORM_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * Keep this process, and threads that it starts, on the CPUs of a list such as "0,2-3".
@@ -10,6 +11,9 @@
  * thread: the main one, before any other
  */
 int platform_pin(const char *cpus);
+
+/* This process is killed when `parent`, which has just forked it, ends. thread: the only one */
+void platform_end_with_parent(pid_t parent);
 
 /*
  * Have room for `count` open files: raises the process's soft limit as far as that, or as the hard

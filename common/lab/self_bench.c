@@ -10,23 +10,22 @@
 enum { WARM_UP_SECONDS = 1, OUTPUT_MAX = 8192 };
 
 struct self_bench {
-    uv_loop_t  *loop;
-    const char *lab, *url; /* borrowed */
-    int         seconds;
-    void (*on_measure)(void *owner);
-    void (*on_done)(void *owner, int status);
-    void        *owner;
-    bool         measuring; /* the warm-up is over */
-    uv_process_t process;
-    uv_pipe_t    pipe;
-    int          open_handles; /* of the present run: process and pipe */
-    bool         running, stopped;
-    int64_t      exit_status;
-    double       cpu_before; /* seconds */
-    wrk_result_t result;     /* of the measured run */
-    double       cpu_us;     /* for each of its requests; 0: there is no result */
-    char         output[OUTPUT_MAX];
-    size_t       output_len;
+    uv_loop_t          *loop;
+    const char         *lab, *url; /* borrowed */
+    int                 seconds;
+    self_bench_events_t events;
+    void               *owner;
+    bool                measuring; /* the warm-up is over */
+    uv_process_t        process;
+    uv_pipe_t           pipe;
+    int                 open_handles; /* of the present run: process and pipe */
+    bool                running, stopped;
+    int64_t             exit_status;
+    double              cpu_before; /* seconds */
+    wrk_result_t        result;     /* of the measured run */
+    double              cpu_us;     /* for each of its requests; 0: there is no result */
+    char                output[OUTPUT_MAX];
+    size_t              output_len;
 };
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
@@ -107,10 +106,12 @@ bool wrk_parse(const char *text, wrk_result_t *result)
 
 /* ---- Runs ------------------------------------------------------------------------------------ */
 
-static double cpu_seconds(void)
+static double cpu_seconds(const self_bench_t *self)
 {
     struct rusage usage;
 
+    if (self->events.cpu_seconds != NULL)
+        return self->events.cpu_seconds(self->owner);
     getrusage(RUSAGE_SELF, &usage);
     return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
@@ -136,7 +137,7 @@ static int run_wrk(self_bench_t *self, int seconds)
     self->pipe.data = self->process.data = self;
     self->open_handles = 2;
     self->output_len = 0;
-    self->cpu_before = cpu_seconds();
+    self->cpu_before = cpu_seconds(self);
     err = uv_spawn(self->loop, &self->process, &options);
     self->running = err == 0;
     if (err == 0)
@@ -202,18 +203,18 @@ static int report(self_bench_t *self, double cpu)
 static void on_closed(uv_handle_t *handle)
 {
     self_bench_t *self = handle->data;
-    double        cpu = cpu_seconds() - self->cpu_before;
+    double        cpu = cpu_seconds(self) - self->cpu_before;
 
     if (--self->open_handles > 0 || self->stopped)
         return;
     if (self->exit_status != 0) {
         fprintf(stderr, "--bench: wrk failed (status %d)\n", (int)self->exit_status);
-        self->on_done(self->owner, 1);
+        self->events.on_done(self->owner, 1);
     } else if (self->measuring) {
-        self->on_done(self->owner, report(self, cpu));
+        self->events.on_done(self->owner, report(self, cpu));
     } else {
         self->measuring = true;
-        self->on_measure(self->owner);
+        self->events.on_measure(self->owner);
         printf("measuring for %d s...\n", self->seconds);
         fflush(stdout);
         if (run_wrk(self, self->seconds) != 0)
@@ -222,8 +223,7 @@ static void on_closed(uv_handle_t *handle)
 }
 
 int self_bench_start(self_bench_t **out, uv_loop_t *loop, const char *lab, const char *url,
-                     int seconds, void (*on_measure)(void *owner),
-                     void (*on_done)(void *owner, int status), void *owner)
+                     int seconds, const self_bench_events_t *events, void *owner)
 {
     self_bench_t *self = calloc(1, sizeof *self);
     int           err;
@@ -234,8 +234,7 @@ int self_bench_start(self_bench_t **out, uv_loop_t *loop, const char *lab, const
                            .lab = lab,
                            .url = url,
                            .seconds = seconds,
-                           .on_measure = on_measure,
-                           .on_done = on_done,
+                           .events = *events,
                            .owner = owner};
     *out = self;
     printf("warming up for %d s...\n", WARM_UP_SECONDS);

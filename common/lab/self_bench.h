@@ -23,14 +23,19 @@ bool wrk_parse(const char *text, wrk_result_t *result);
 
 typedef struct self_bench self_bench_t;
 
+typedef struct {
+    void (*on_measure)(void *owner);
+    void (*on_done)(void *owner, int status);
+    double (*cpu_seconds)(void *owner); /* of the lab, so far; NULL: it is this process's */
+} self_bench_events_t;
+
 /*
- * Warm up for a second, call `on_measure`, measure for `seconds`, print a row, then call `on_done`
- * with the exit status (1: wrk is missing, failed, or saw errors; said on stderr). Everything is on
- * the loop's thread.
+ * Warm up for a second, call on_measure, measure for `seconds`, print a row, then call on_done with
+ * the exit status (1: wrk is missing, failed, or saw errors; said on stderr). Everything is on the
+ * loop's thread.
  */
 int  self_bench_start(self_bench_t **out, uv_loop_t *loop, const char *lab, const char *url,
-                      int seconds, void (*on_measure)(void *owner),
-                      void (*on_done)(void *owner, int status), void *owner);
+                      int seconds, const self_bench_events_t *events, void *owner);
 void self_bench_stop(self_bench_t *self); /* ends wrk if it runs; NULL is allowed */
 void self_bench_free(self_bench_t *self); /* after the loop has closed its handles */
 

@@ -40,17 +40,23 @@ static void on_signal(int number)
     errno = saved;
 }
 
+void signals_pass_on(const signals_t *self)
+{
+    if (self->inspect_before.sa_handler != SIG_DFL && self->inspect_before.sa_handler != SIG_IGN)
+        self->inspect_before.sa_handler(SIGUSR1);
+}
+
 static void on_inspect_signal(int number)
 {
-    int        saved = errno;
-    signals_t *self = atomic_load(&current);
+    int              saved = errno;
+    signals_t       *self = atomic_load(&current);
+    signals_watch_t *watch = self == NULL ? NULL : atomic_load(&self->watches);
 
-    if (self != NULL && pthread_equal(pthread_self(), self->http_thread) &&
-        atomic_exchange(&self->stuck, false)) {
-        self->events.on_stuck(self->owner);
-        if (self->inspect_before.sa_handler != SIG_DFL &&
-            self->inspect_before.sa_handler != SIG_IGN)
-            self->inspect_before.sa_handler(number);
+    while (watch != NULL && !pthread_equal(pthread_self(), watch->thread))
+        watch = watch->next;
+    if (watch != NULL && atomic_exchange(&watch->stuck, false)) {
+        watch->on_stuck(watch->owner);
+        signals_pass_on(self);
     } else {
         on_signal(number);
     }
@@ -105,6 +111,9 @@ static void take_signal(signals_t *self, int number, deadlines_t *deadlines)
         request(self, &self->reopen_due);
     } else if (number == SIGUSR1) {
         deadlines->inspected = now_ms() + PATIENCE_MS;
+        for (signals_watch_t *watch = atomic_load(&self->watches); watch != NULL;
+             watch = watch->next)
+            atomic_store(&watch->due, true);
         request(self, &self->inspect_due);
     } else if (deadlines->ended == UINT64_MAX) {
         deadlines->ended = now_ms() + self->drain_timeout_ms + GRACE_MS;
@@ -113,6 +122,18 @@ static void take_signal(signals_t *self, int number, deadlines_t *deadlines)
         log_plain("stopped by a second signal: what was in flight is lost\n");
         _exit(128 + number);
     }
+}
+
+/* Those that haven't come round yet. */
+static void interrupt_stuck_threads(signals_t *self)
+{
+    uv_mutex_lock(&self->lock);
+    for (signals_watch_t *watch = atomic_load(&self->watches); watch != NULL; watch = watch->next)
+        if (!watch->gone && signals_claim(watch)) {
+            atomic_store(&watch->stuck, true);
+            pthread_kill(watch->thread, SIGUSR1);
+        }
+    uv_mutex_unlock(&self->lock);
 }
 
 /* What is said here goes by the log: stdio may be locked by the thread that is stuck. */
@@ -128,10 +149,7 @@ static void check_deadlines(signals_t *self, deadlines_t *deadlines)
     if (now < deadlines->inspected)
         return;
     deadlines->inspected = UINT64_MAX;
-    if (signals_claim_inspection(self)) {
-        atomic_store(&self->stuck, true);
-        pthread_kill(self->http_thread, SIGUSR1);
-    }
+    interrupt_stuck_threads(self);
 }
 
 static void watchdog_main(void *arg)
@@ -147,11 +165,37 @@ static void watchdog_main(void *arg)
     }
 }
 
+/* ---- Threads that are watched ---------------------------------------------------------------- */
+
+void signals_watch(signals_t *self, signals_watch_t *watch, void (*on_stuck)(void *owner),
+                   void *owner)
+{
+    uv_mutex_lock(&self->lock);
+    *watch = (signals_watch_t){.next = atomic_load(&self->watches),
+                               .thread = pthread_self(),
+                               .on_stuck = on_stuck,
+                               .owner = owner};
+    atomic_store(&self->watches, watch);
+    uv_mutex_unlock(&self->lock);
+}
+
+bool signals_claim(signals_watch_t *watch)
+{
+    return atomic_exchange(&watch->due, false);
+}
+
+void signals_unwatch(signals_t *self, signals_watch_t *watch)
+{
+    uv_mutex_lock(&self->lock);
+    watch->gone = true;
+    uv_mutex_unlock(&self->lock);
+}
+
 /* ---- The HTTP thread ------------------------------------------------------------------------- */
 
 bool signals_claim_inspection(signals_t *self)
 {
-    return atomic_exchange(&self->inspect_due, false);
+    return signals_claim(&self->own);
 }
 
 static void on_async(uv_async_t *async)
@@ -162,7 +206,7 @@ static void on_async(uv_async_t *async)
         self->events.on_stop(self->owner);
     if (atomic_exchange(&self->reopen_due, false))
         self->events.on_reopen(self->owner);
-    if (atomic_load(&self->inspect_due))
+    if (atomic_exchange(&self->inspect_due, false))
         self->events.on_inspect(self->owner);
 }
 
@@ -199,14 +243,14 @@ int signals_open(signals_t *self, uv_loop_t *loop, uint32_t drain_timeout_ms,
 {
     int err;
 
-    *self = (signals_t){.events = *events,
-                        .owner = owner,
-                        .drain_timeout_ms = drain_timeout_ms,
-                        .http_thread = pthread_self()};
+    *self = (signals_t){.events = *events, .owner = owner, .drain_timeout_ms = drain_timeout_ms};
     sigaction(SIGUSR1, NULL, &self->inspect_before);
-    if ((err = open_pipe()) != 0 || (err = uv_async_init(loop, &self->async, on_async)) != 0)
+    if ((err = open_pipe()) != 0 || (err = uv_mutex_init(&self->lock)) != 0 ||
+        (err = uv_async_init(loop, &self->async, on_async)) != 0)
         return err;
     self->async.data = self;
+    if (events->on_stuck != NULL)
+        signals_watch(self, &self->own, events->on_stuck, owner);
     err = uv_thread_create(&self->watchdog, watchdog_main, self);
     if (err == 0)
         install(self);
@@ -218,5 +262,6 @@ void signals_close(signals_t *self)
     on_signal(STOP_WATCHDOG);
     uv_thread_join(&self->watchdog);
     atomic_store(&current, NULL);
+    uv_mutex_destroy(&self->lock);
     uv_close((uv_handle_t *)&self->async, NULL); /* only now: the watchdog sends to it */
 }

@@ -26,16 +26,32 @@ typedef struct {
     void (*on_inspect)(void *owner); /* SIGUSR1; calls signals_claim_inspection(); may be NULL */
     /* SIGUSR1, but the thread hasn't come round: in the middle of whatever it does, in a signal
      * handler. It may call only what is async-signal-safe. Whoever had the signal before
-     * signals_open() is called after it. NULL if on_inspect is. */
+     * signals_open() is called after it. NULL: this thread has nothing to say of its own. */
     void (*on_stuck)(void *owner);
 } signals_events_t;
+
+/* A thread that is to say what is going on in it. Its memory stays until signals_close(). */
+typedef struct signals_watch {
+    /* Set by signals_watch(), read-only afterwards. */
+    struct signals_watch *next;
+    uv_thread_t           thread;
+    void (*on_stuck)(void *owner); /* as in signals_events_t */
+    void *owner;
+
+    /* Under the lock of its signals_t. */
+    bool gone;
+
+    /* Any thread, atomic: set by the watchdog, taken by whoever does it. */
+    atomic_bool due;   /* it is to say it */
+    atomic_bool stuck; /* the next SIGUSR1 on this thread is the watchdog's */
+} signals_watch_t;
 
 typedef struct signals {
     /* Set by signals_open(), read-only afterwards. */
     signals_events_t events;
     void            *owner;
     uint32_t         drain_timeout_ms;
-    uv_thread_t      watchdog, http_thread;
+    uv_thread_t      watchdog;
     struct sigaction inspect_before; /* what SIGUSR1 did */
 
     /* HTTP thread only, but for uv_async_send(). */
@@ -43,7 +59,13 @@ typedef struct signals {
 
     /* Any thread, atomic: set by the watchdog, taken by whoever does it. */
     atomic_bool stop_due, reopen_due, inspect_due;
-    atomic_bool stuck; /* the next SIGUSR1 on the HTTP thread is the watchdog's */
+
+    /* Grows only, at its head; signal handlers go through it. Adding is under the lock. */
+    signals_watch_t *_Atomic watches;
+    signals_watch_t          own; /* of the thread that opened it, if there is an on_stuck */
+
+    /* The watchdog interrupts a thread under it, so that this can't end meanwhile. */
+    uv_mutex_t lock;
 } signals_t;
 
 /* Install the handlers and start the watchdog. thread: HTTP    returns 0 or libuv's error */
@@ -55,6 +77,19 @@ int signals_open(signals_t *self, uv_loop_t *loop, uint32_t drain_timeout_ms,
  * meanwhile. thread: HTTP
  */
 bool signals_claim_inspection(signals_t *self);
+
+/*
+ * A further thread, which calls this, has requests of its own to tell of: on SIGUSR1 it is for it
+ * to claim `watch` and tell, once it has come round; else it is interrupted, and on_stuck does.
+ * signals_unwatch() before it ends.
+ */
+void signals_watch(signals_t *self, signals_watch_t *watch, void (*on_stuck)(void *owner),
+                   void *owner);
+bool signals_claim(signals_watch_t *watch);
+void signals_unwatch(signals_t *self, signals_watch_t *watch);
+
+/* Do what SIGUSR1 did before signals_open(), as on_stuck is followed by. thread: any */
+void signals_pass_on(const signals_t *self);
 
 /*
  * The process reaches its end by itself: stop the watchdog, join it, close the async handle (the

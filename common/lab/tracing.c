@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static int cannot_write(const tracing_t *self, const char *path, int err)
 {
@@ -30,8 +31,12 @@ int tracing_open(tracing_t *self, const lab_options_t *options, const lab_info_t
         fprintf(stderr, "%s: cannot trace: %s\n", info->name, strerror(-err));
         return -1;
     }
-    self->lane = trace_lane_open(self->trace, "http");
     return 0;
+}
+
+void tracing_open_lane(tracing_t *self, const char *name)
+{
+    self->lane = trace_lane_open(self->trace, name);
 }
 
 /* returns 0 or errno, of all that was ever written to it; what a full disk kept out shows here */
@@ -45,19 +50,75 @@ static int close_stats(tracing_t *self)
     return fclose(file) == 0 ? err : errno;
 }
 
-int tracing_report(tracing_t *self, const trace_run_t *run)
+trace_t *tracing_open_part(const lab_options_t *options, const char *lane_name)
 {
-    int err;
+    const trace_options_t with = {.keep_for_file = options->trace_file[0] != '\0'};
+    trace_t              *part = NULL;
+
+    if ((!options->stats && !with.keep_for_file) || trace_open(&part, &with) != 0)
+        return NULL;
+    trace_lane_open(part, lane_name);
+    return part;
+}
+
+void tracing_close_part(trace_t *part, int fd)
+{
+    FILE *file;
+    int   err = -1;
+
+    if (part == NULL)
+        return;
+    trace_lane_close(trace_lane_here());
+    file = fdopen(dup(fd), "w");
+    if (file != NULL) {
+        err = trace_save(part, file);
+        fclose(file);
+    }
+    if (err != 0)
+        log_message(LOG_WARNING, "what a worker has traced is lost: there is no room for it");
+    trace_close(part);
+}
+
+void tracing_take_part(tracing_t *self, FILE *file)
+{
+    rewind(file);
+    if (self->trace != NULL && trace_take(self->trace, file) != 0)
+        log_message(LOG_WARNING, "what a worker has traced is lost, or a part of it");
+}
+
+static trace_run_t describe_run(const tracing_t *self, const self_bench_t *bench, double cpu_us,
+                                bool gil)
+{
+    trace_run_t  run = {.lab = self->info->name,
+                        .python = bridge_python_version(),
+                        .gil = gil,
+                        .cpu_us_per_request = cpu_us};
+    wrk_result_t wrk;
+
+    if (self_bench_result(bench, &wrk, &run.cpu_us_per_request)) {
+        run.bench_rps = wrk.per_second;
+        run.bench_mean_us = wrk.mean_us;
+        run.bench_p50_us = wrk.p50_us;
+        run.bench_p99_us = wrk.p99_us;
+        run.bench_connections = SELF_BENCH_CONNECTIONS;
+    }
+    return run;
+}
+
+int tracing_report(tracing_t *self, const self_bench_t *bench, double cpu_us, bool gil)
+{
+    trace_run_t run = describe_run(self, bench, cpu_us, gil);
+    int         err;
 
     if (!self->options->stats)
         return 0;
     if (self->stats == NULL) {
-        err = -trace_report_text(self->trace, run, stdout);
+        err = -trace_report_text(self->trace, &run, stdout);
         if (err == 0 && fflush(stdout) != 0)
             err = errno;
         return err == 0 ? 0 : cannot_write(self, "to standard output", err);
     }
-    err = -trace_report_json(self->trace, run, self->stats);
+    err = -trace_report_json(self->trace, &run, self->stats);
     if (err == 0)
         err = close_stats(self);
     return err == 0 ? 0 : cannot_write(self, self->options->stats_file, err);

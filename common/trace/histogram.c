@@ -35,6 +35,16 @@ void histogram_add(histogram_t *self, uint64_t ns)
     self->counters[index_of(ns)]++;
 }
 
+void histogram_add_all(histogram_t *self, const histogram_t *more)
+{
+    self->count += more->count;
+    self->total_ns += more->total_ns;
+    if (more->max_ns > self->max_ns)
+        self->max_ns = more->max_ns;
+    for (unsigned i = 0; i < HISTOGRAM_COUNTERS; i++)
+        self->counters[i] += more->counters[i];
+}
+
 uint64_t histogram_quantile(const histogram_t *self, double quantile)
 {
     uint64_t wanted = (uint64_t)(quantile * (double)self->count + 0.5), seen = 0;

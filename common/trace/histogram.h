@@ -27,6 +27,9 @@ typedef struct {
 
 void histogram_add(histogram_t *self, uint64_t ns);
 
+/* Count what `more` has counted. */
+void histogram_add_all(histogram_t *self, const histogram_t *more);
+
 /* The value that a share `quantile` (0..1) of the values doesn't exceed; 0 if there is none. */
 uint64_t histogram_quantile(const histogram_t *self, double quantile);
 

@@ -137,10 +137,15 @@ void lanes_start_counting(trace_t *trace);
 
 /* ---- trace_file.c: HTTP thread --------------------------------------------------------------- */
 
-/* NULL if the file can't be written, which has been said. */
+/* NULL if the file can't be written, which has been said. `path` NULL: only keeps, writes none. */
 trace_file_t *trace_file_open(const char *path);
 /* Keep a copy of a finished request's marks; it displaces the oldest. */
 void trace_file_keep(trace_file_t *self, const trace_record_t *record);
+/* How many there are, and the oldest but `i` of them. */
+uint64_t              trace_file_kept(const trace_file_t *self);
+const trace_record_t *trace_file_record(const trace_file_t *self, uint64_t i);
+/* Have room for so many more, else the oldest give way; before the first one is displaced. */
+void trace_file_room(trace_file_t *self, uint64_t more);
 /* Write it all and free it. Every lane is closed. */
 void trace_file_close(trace_file_t *self, const trace_t *trace);
 

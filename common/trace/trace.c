@@ -78,7 +78,7 @@ int trace_open(trace_t **out, const trace_options_t *options)
                           : options->with_workers    ? SAMPLE_EVERY_WITH_WORKERS
                                                      : SAMPLE_EVERY;
     trace->with_workers = options->with_workers;
-    if (options->file != NULL)
+    if (options->file != NULL || options->keep_for_file)
         trace->file = trace_file_open(options->file);
     trace->lane_history = trace->file == NULL ? LANE_HISTORY : LANE_HISTORY_FOR_FILE;
     trace->opened_ns = trace_clock_ns();

@@ -107,9 +107,10 @@ enum { TRACE_NO_LANE = UINT8_MAX };
 /* ---- The trace: HTTP thread ------------------------------------------------------------------ */
 
 typedef struct {
-    unsigned    sample_every; /* split the gaps of one request in so many; 0: a default */
-    const char *file;         /* Chrome trace events go here; NULL: none */
-    bool        with_workers; /* names of hops */
+    unsigned    sample_every;  /* split the gaps of one request in so many; 0: a default */
+    const char *file;          /* Chrome trace events go here; NULL: none */
+    bool        keep_for_file; /* keep what goes there, for another trace that trace_take()s it */
+    bool        with_workers;  /* names of hops */
 } trace_options_t;
 
 /* returns 0 or a negative errno. An unwritable file is said once in the log, and is no error. */
@@ -117,6 +118,16 @@ int trace_open(trace_t **out, const trace_options_t *options);
 
 /* Every lane is closed by now. Ends the trace file, frees everything. NULL is allowed. */
 void trace_close(trace_t *trace);
+
+/*
+ * Where there are several HTTP threads each has a trace of its own. In the end it saves what it has
+ * counted, its lanes included, which are closed by now; and one trace, which may be another
+ * process's of the same program, takes it in. From then on it is as if those requests had been its
+ * own.
+ * returns 0 or a negative errno; after an error a part of it may be in `into`
+ */
+int trace_save(const trace_t *trace, FILE *out);
+int trace_take(trace_t *into, FILE *in);
 
 /* A request begins: a record with no marks, or NULL (no memory: it isn't traced). */
 trace_record_t *trace_begin(trace_t *trace);

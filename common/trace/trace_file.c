@@ -25,10 +25,11 @@
 
 /* HTTP thread only. */
 struct trace_file {
-    FILE           *out;
+    FILE           *out;              /* NULL: nothing is written */
     char           *path, *temporary; /* owned; `temporary` NULL: `path` is written as it is */
-    uint64_t        kept;             /* records so far; the last RECORDS_FOR_FILE are there */
-    trace_record_t *records;          /* owned */
+    uint64_t        kept;             /* records so far; the last `capacity` are there */
+    uint64_t        capacity;
+    trace_record_t *records; /* owned */
 };
 
 /* ---- Opening --------------------------------------------------------------------------------- */
@@ -69,8 +70,13 @@ trace_file_t *trace_file_open(const char *path)
 
     if (self == NULL)
         goto failed;
+    self->capacity = RECORDS_FOR_FILE;
+    self->records = calloc(self->capacity, sizeof *self->records);
+    if (path == NULL && self->records != NULL)
+        return self;
+    if (path == NULL)
+        path = "";
     self->path = strdup(path);
-    self->records = calloc(RECORDS_FOR_FILE, sizeof *self->records);
     if (asprintf(&self->temporary, "%s.%d.tmp", path, (int)getpid()) < 0)
         self->temporary = NULL;
     if (self->path != NULL && self->records != NULL && self->temporary != NULL)
@@ -86,9 +92,33 @@ failed:
 
 void trace_file_keep(trace_file_t *self, const trace_record_t *record)
 {
-    trace_record_t *copy = &self->records[self->kept++ % RECORDS_FOR_FILE];
+    trace_record_t *copy = &self->records[self->kept++ % self->capacity];
 
     memcpy(copy, record, record->sampled ? sizeof *copy : offsetof(trace_record_t, split));
+}
+
+uint64_t trace_file_kept(const trace_file_t *self)
+{
+    return self->kept < self->capacity ? self->kept : self->capacity;
+}
+
+const trace_record_t *trace_file_record(const trace_file_t *self, uint64_t i)
+{
+    return &self->records[(self->kept - trace_file_kept(self) + i) % self->capacity];
+}
+
+void trace_file_room(trace_file_t *self, uint64_t more)
+{
+    uint64_t        capacity = self->kept + more;
+    trace_record_t *grown;
+
+    if (self->kept > self->capacity || capacity <= self->capacity)
+        return;
+    grown = realloc(self->records, capacity * sizeof *grown);
+    if (grown == NULL)
+        return;
+    self->records = grown;
+    self->capacity = capacity;
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */
@@ -282,7 +312,7 @@ static uint64_t window_start(const trace_file_t *self, uint64_t shown)
 
 static void write_all(trace_file_t *self, writer_t *writer)
 {
-    uint64_t shown = self->kept < RECORDS_FOR_FILE ? self->kept : RECORDS_FOR_FILE, slices = 0;
+    uint64_t shown = trace_file_kept(self), slices = 0;
     uint64_t from_ns = window_start(self, shown);
 
     errno = 0;
@@ -292,7 +322,7 @@ static void write_all(trace_file_t *self, writer_t *writer)
     for (const trace_lane_t *lane = writer->trace->lanes; lane != NULL; lane = lane->next)
         slices += put_lane(writer, lane, from_ns);
     for (uint64_t i = 0; i < shown && writer->err == 0; i++)
-        put_request(writer, &self->records[(self->kept - shown + i) % RECORDS_FOR_FILE]);
+        put_request(writer, trace_file_record(self, i));
     fputs("\n]}\n", self->out);
     if (fclose(self->out) != 0 && writer->err == 0)
         writer->err = errno;
@@ -309,7 +339,8 @@ void trace_file_close(trace_file_t *self, const trace_t *trace)
 {
     writer_t writer = {.out = self->out, .trace = trace};
 
-    write_all(self, &writer);
+    if (self->out != NULL)
+        write_all(self, &writer);
     if (writer.err != 0) {
         log_message(LOG_WARNING, "cannot write the trace file %s: %s%s", self->path,
                     strerror(writer.err), self->temporary != NULL ? "; it stays as it was" : "");

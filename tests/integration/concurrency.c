@@ -67,10 +67,13 @@ Test(concurrency, lab3_serves_nobody_while_a_handler_waits)
     lab_finish(lab);
 }
 
-/* Lab 4 has one thread as well: a handler that blocks it, where it should await, blocks everyone. */
-Test(concurrency, lab4_serves_nobody_while_a_handler_blocks)
+/*
+ * Lab 4 has one thread as well, and so has a worker of lab 5: a handler that blocks it, where it should
+ * await, blocks everyone there.
+ */
+static void check_blocked(int number)
 {
-    lab_process_t *lab = lab_start(4, "park", NULL);
+    lab_process_t *lab = lab_start(number, "park", NULL);
     client_t       blocking, awaiting, other, native;
 
     client_connect(&other, lab->port);
@@ -96,6 +99,16 @@ Test(concurrency, lab4_serves_nobody_while_a_handler_blocks)
     client_close(&other);
     client_close(&native);
     lab_finish(lab);
+}
+
+Test(concurrency, lab4_serves_nobody_while_a_handler_blocks)
+{
+    check_blocked(4);
+}
+
+Test(concurrency, a_worker_of_lab5_serves_nobody_while_a_handler_blocks)
+{
+    check_blocked(5);
 }
 
 /* A handler that never returns: everyone else is served, and the drain cuts it off. */

@@ -32,7 +32,7 @@ typedef struct {
 
 static long resident_bytes(const lab_process_t *lab)
 {
-    FILE *file = fopen(lab_message("/proc/%d/statm", (int)lab->pid), "re");
+    FILE *file = fopen(lab_message("/proc/%d/statm", (int)lab_worker_pid(lab)), "re");
     long  pages = -1;
 
     cr_assert_not_null(file, "/proc/%d/statm can't be read", (int)lab->pid);
@@ -149,6 +149,11 @@ Test(growth, requests_leave_nothing_behind_lab3)
 Test(growth, requests_leave_nothing_behind_lab4)
 {
     check_all(4);
+}
+
+Test(growth, requests_leave_nothing_behind_lab5)
+{
+    check_all(5);
 }
 
 /* Clients that leave while their handler waits. */

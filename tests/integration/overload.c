@@ -65,7 +65,7 @@ static int descriptors(const lab_process_t *lab)
     DIR           *folder;
     int            count = 0;
 
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)lab->pid);
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)lab_worker_pid(lab));
     folder = opendir(path);
     cr_assert_not_null(folder, "%s", path);
     while ((entry = readdir(folder)) != NULL)
@@ -119,7 +119,7 @@ Test(overload, a_low_soft_limit_of_descriptors_is_raised)
 
         cr_assert_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){64, before.rlim_max}), 0);
         lab = lab_start(number, NULL, "--max-connections=100", NULL);
-        cr_assert_eq(prlimit(lab->pid, RLIMIT_NOFILE, NULL, &seen), 0);
+        cr_assert_eq(prlimit(lab_worker_pid(lab), RLIMIT_NOFILE, NULL, &seen), 0);
         lab_assert(lab, seen.rlim_cur > 100, "%ju open files are allowed for 100 connections",
                    (uintmax_t)seen.rlim_cur);
         lab_finish(lab);

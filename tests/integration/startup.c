@@ -53,8 +53,8 @@ Test(startup, help_lists_every_option)
         for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
             lab_assert(lab, strstr(lab->out, lab_message("--%s", options[i])) != NULL,
                        "no --%s in:\n%s", options[i], lab->out);
-        lab_assert(lab, (strstr(lab->out, "--workers") != NULL) == (number == 2),
-                   "--workers is lab2's, and only its:\n%s", lab->out);
+        lab_assert(lab, (strstr(lab->out, "--workers") != NULL) == (number == 2 || number == 5),
+                   "--workers is for labs 2 and 5:\n%s", lab->out);
         lab_assert(lab, *lab_stderr(lab) == '\0', "complains");
         lab_free(lab);
     }
@@ -141,8 +141,13 @@ Test(startup, bad_usage_exits_with_2_and_one_line)
     check_usage(lab_spawn(2, NULL, "--workers=0", NULL), "--workers=0",
                 "--workers: 0 is not in 1..256");
     check_usage(lab_spawn(1, NULL, "--workers=2", NULL), "--workers=2", "--workers");
-    for (int number = 3; number <= LAB_LAST; number++)
+    for (int number = 3; number <= 4; number++)
         check_usage(lab_spawn(number, NULL, "--workers=2", NULL), "--workers=2", "--workers");
+    check_usage(lab_spawn(5, NULL, "--workers=0", NULL), "--workers=0",
+                "--workers: 0 is not in 1..256");
+    check_usage(lab_spawn(5, NULL, "--isolation=none", NULL), "--isolation=none",
+                "--isolation: none is none of threads, interpreters, processes");
+    check_usage(lab_spawn(5, NULL, "--worker=9", NULL), "--worker=9", "--worker");
 }
 
 /* ---- Failed starts --------------------------------------------------------------------------- */
@@ -190,8 +195,8 @@ static void check_start(int number, const start_case_t *start)
     const char    *app = number == 3 ? start->sync_app : start->async_app;
     lab_process_t *lab;
 
-    if (app == NULL)
-        return;
+    if (app == NULL || (number == 5 && start->sync_app == NULL))
+        return; /* lab 5 has handlers of both kinds */
     lab = lab_spawn(number, NULL, "--port=0", lab_message("--app=%s", app), NULL);
     lab_assert(lab, lab_wait(lab) == 1, "%s: exit status %d, expected 1", app, lab->status);
     for (size_t i = 0; i < 3 && start->complaints[i] != NULL; i++)
@@ -223,6 +228,12 @@ Test(startup, an_app_that_can_not_be_served_exits_with_1_and_the_reason_lab4)
 {
     for (size_t i = 0; i < sizeof start_cases / sizeof start_cases[0]; i++)
         check_start(4, &start_cases[i]);
+}
+
+Test(startup, an_app_that_can_not_be_served_exits_with_1_and_the_reason_lab5)
+{
+    for (size_t i = 0; i < sizeof start_cases / sizeof start_cases[0]; i++)
+        check_start(5, &start_cases[i]);
 }
 
 Test(startup, a_busy_port_exits_with_1_and_says_what_to_do)
@@ -297,14 +308,15 @@ Test(startup, debug_pin_and_log_level_are_accepted)
 Test(startup, the_banner_names_app_and_python)
 {
     for (int number = LAB_FIRST; number <= LAB_LAST; number++) {
-        lab_process_t *lab =
-            number == 2 ? lab_start(2, NULL, "--workers=5", NULL) : lab_start(number, NULL, NULL);
+        lab_process_t *lab = number == 2 || number == 5
+                                 ? lab_start(number, NULL, "--workers=5", NULL)
+                                 : lab_start(number, NULL, NULL);
 
         lab_assert(lab, strstr(lab->out, number == 3 ? "app sync_app:app" : "app async_app:app"),
                    "banner:\n%s", lab->out);
         lab_assert(lab, strstr(lab->out, "Python 3.") != NULL, "banner:\n%s", lab->out);
-        lab_assert(lab, (strstr(lab->out, "5 workers") != NULL) == (number == 2), "banner:\n%s",
-                   lab->out);
+        lab_assert(lab, (strstr(lab->out, "5 workers") != NULL) == (number == 2 || number == 5),
+                   "banner:\n%s", lab->out);
         lab_finish(lab);
     }
 }

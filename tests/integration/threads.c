@@ -108,6 +108,10 @@ Test(threads, a_daemon_that_still_has_a_request_does_not_hold_up_the_end)
     for (int number = LAB_FIRST; number <= LAB_LAST; number++) {
         lab_process_t *lab = lab_start(number, "threads", NULL);
 
+        if (strstr(lab->out, "(interpreters") != NULL) {
+            lab_finish(lab);
+            continue; /* a sub-interpreter starts no daemon */
+        }
         client_connect(&client, lab->port);
         client_send(&client, "GET /leave/0?daemon=1 " HOST "X-Late: never\r\n\r\n");
         lab_expect_answer(lab, &client, 200, "answered");

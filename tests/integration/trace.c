@@ -75,6 +75,7 @@ static const char *const hops_of[][MAX_HOPS + 1] = {
            "written"},
     [3] = {"parsed", "attached", "started", "finished", "written"},
     [4] = {"parsed", "attached", "started", "finished", "written"},
+    [5] = {"parsed", "attached", "started", "finished", "written"},
 };
 
 /* trace_hop_t of each */
@@ -83,6 +84,7 @@ static const int numbers_of[][MAX_HOPS] = {
     [2] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
     [3] = {0, 1, 6, 7, 12},
     [4] = {0, 1, 6, 7, 12},
+    [5] = {0, 1, 6, 7, 12},
 };
 
 /* Every one of `count` requests has passed all hops of this lab, and no others; and it adds up. */
@@ -202,10 +204,15 @@ Test(trace, a_delay_at_a_hop_shows_there_and_nowhere_else_lab4)
     check_delays(4);
 }
 
+Test(trace, a_delay_at_a_hop_shows_there_and_nowhere_else_lab5)
+{
+    check_delays(5);
+}
+
 /* ---- What a gap was spent on ----------------------------------------------------------------- */
 
 /* The first request whose gaps are split; its predecessors only pass through. */
-static const int sample_every[] = {[1] = 499, [2] = 127, [3] = 499, [4] = 499};
+static const int sample_every[] = {[1] = 499, [2] = 127, [3] = 499, [4] = 499, [5] = 499};
 
 /* Of the sampled request's gap from `hop`, most was spent on `part`. */
 static void expect_spent_on(const json_t *root, int number, const char *hop, const char *part)
@@ -424,8 +431,9 @@ Test(trace, the_trace_file_shows_threads_and_requests_travelling_between_them)
     static const char *const threads[][4] = {[1] = {"http", "loop"},
                                              [2] = {"http", "main-loop", "worker-0", "worker-1"},
                                              [3] = {"http"},
-                                             [4] = {"http"}};
-    static const size_t hand_offs[] = {[1] = 2, [2] = 4, [3] = 0, [4] = 0}; /* of each request */
+                                             [4] = {"http"},
+                                             [5] = {"http 1"}};
+    static const size_t hand_offs[] = {[1] = 2, [2] = 4, [3] = 0, [4] = 0, [5] = 0}; /* of each */
 
     for (int number = LAB_FIRST; number <= LAB_LAST; number++) {
         lab_process_t *lab = lab_start(number, "traced", trace_option, NULL);

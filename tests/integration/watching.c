@@ -259,7 +259,7 @@ Test(watching, sigusr1_shows_the_last_hop_of_traced_requests)
     }
 }
 
-/* The HTTP thread can't get the GIL from a loop's; in lab 4 it is the one that keeps it, for ever. */
+/* The HTTP thread can't get the GIL from a loop's; in labs 4 and 5 it is the one that keeps it, for ever. */
 Test(watching, sigusr1_works_while_c_code_keeps_the_gil)
 {
     client_t client;

@@ -75,7 +75,7 @@ class Table(unittest.TestCase):
     def test_the_rate_stands_in_the_name(self):
         for one in steady.configurations():
             self.assertIn(steady.rate_of(one), steady.RATES)
-        self.assertEqual(steady.rate_of(Configuration("lab3, 32 threads at 500/s")), 500)
+        self.assertEqual(steady.rate_of(Configuration("lab3, pool at 500/s")), 500)
 
 
 if __name__ == "__main__":

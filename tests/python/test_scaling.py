@@ -21,7 +21,19 @@ class Tables(unittest.TestCase):
                          ["1.00", "1.00", "1.50"])
         self.assertEqual(found["lab2, 4 loops / lab2, 1 loop, primes below 5,000"],
                          ["1.00", "1.00", "2.50"])
-        self.assertEqual(len(found), 4)
+        self.assertEqual(found["lab5, 2 threads / lab5, 1 thread, primes below 5,000"],
+                         ["1.00", "1.00", "1.80"])
+        self.assertEqual(len(found), 10)
+
+    def test_what_an_interpreter_can_not_have_is_left_out(self):
+        _, rows = scaled.gained(support.scaling_run())
+        found = {row[0]: row[1:] for row in rows}
+        row = found["lab5, 2 interpreters / lab5, 1 interpreter, primes below 1,000"]
+        self.assertEqual([cell != "-" for cell in row], [False, True, True])
+
+    def test_a_second_of_cpu_time_does_as_much_with_more_workers(self):
+        _, rows = scaled.efficiency(support.scaling_run())
+        self.assertEqual({cell for row in rows for cell in row[1:]}, {"1.00", "-"})
 
     def test_the_machine_s_own_factor_is_told(self):
         run = support.scaling_run()

@@ -19,6 +19,7 @@ LABS = {
     "lab3": ("lab3", "sync_app"),
     "lab3, threads": ("lab3", "sync_app", "--pool", "2"),
     "lab4": ("lab4", "async_app"),
+    "lab5": ("lab5", "async_app", "--workers", "2"),
 }
 WAITS_FOR_NOBODY = [name for name in LABS if name != "lab3"]  # other requests, while one waits
 
@@ -79,7 +80,7 @@ ANSWERS = (  # what the upstream sends, what becomes of it
 )
 
 
-@unittest.skipUnless(os.access(lab_path("lab4"), os.X_OK), "LAB_BIN_DIR names no labs")
+@unittest.skipUnless(os.access(lab_path("lab5"), os.X_OK), "LAB_BIN_DIR names no labs")
 class Faults(unittest.TestCase):
     @contextlib.contextmanager
     def each_lab(self, serve, timeout_s):

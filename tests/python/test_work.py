@@ -54,7 +54,7 @@ class Tables(unittest.TestCase):
 
     def test_servers_stand_side_by_side(self):
         rows = self.rows(work.rates(support.workloads_run()))
-        self.assertEqual(rows["hello"], ["10,100", "2,600", "60,100", "60,100", "5,100"])
+        self.assertEqual(rows["hello"], ["10,100", "2,600", "60,100", "60,100", "5,100", "5,100"])
 
     def test_connections_and_interpreters(self):
         rows = self.rows(work.by_connections(support.workloads_run()))

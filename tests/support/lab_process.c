@@ -196,6 +196,8 @@ static lab_process_t *spawn(const char *name, const char *app, bool any_port, va
     args[count++] = lab->name;
     if (any_port)
         args[count++] = "--port=0";
+    if (strcmp(name, "lab5") == 0)
+        args[count++] = "--workers=1"; /* unless the test says another number */
     if (app != NULL) {
         snprintf(app_option, sizeof app_option, "--app=%s:%s", app,
                  strcmp(name, "lab3") == 0 ? "sync_app" : "async_app");
@@ -471,6 +473,33 @@ static char thread_state(pid_t pid, const char *thread)
     return paren[2];
 }
 
+enum { MAX_CHILDREN = 16 };
+
+/* The processes that a lab has begun, of those that serve in processes. returns how many */
+static int children_of(const lab_process_t *lab, pid_t *children)
+{
+    char  path[64];
+    FILE *file;
+    int   count = 0;
+
+    if (lab->out == NULL || strstr(lab->out, "(processes)") == NULL)
+        return 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)lab->pid, (int)lab->pid);
+    file = fopen(path, "re");
+    cr_assert_not_null(file, "%s: %s", path, strerror(errno));
+    while (count < MAX_CHILDREN && fscanf(file, "%d", &children[count]) == 1)
+        count++;
+    fclose(file);
+    return count;
+}
+
+pid_t lab_worker_pid(const lab_process_t *lab)
+{
+    pid_t children[MAX_CHILDREN];
+
+    return children_of(lab, children) == 0 ? lab->pid : children[0];
+}
+
 static bool all_asleep(pid_t pid)
 {
     char           path[64];
@@ -488,6 +517,17 @@ static bool all_asleep(pid_t pid)
     return asleep;
 }
 
+static bool lab_asleep(const lab_process_t *lab)
+{
+    pid_t children[MAX_CHILDREN];
+    int   count = children_of(lab, children);
+    bool  asleep = all_asleep(lab->pid);
+
+    for (int i = 0; i < count; i++)
+        asleep &= all_asleep(children[i]);
+    return asleep;
+}
+
 /* A thread that one look missed while it woke another is caught by the next: several in a row. */
 void lab_wait_asleep(lab_process_t *lab)
 {
@@ -495,7 +535,7 @@ void lab_wait_asleep(lab_process_t *lab)
 
     for (int in_a_row = 0; in_a_row < 5;) {
         lab_assert(lab, now_ms() < deadline, "its threads don't come to rest");
-        in_a_row = all_asleep(lab->pid) ? in_a_row + 1 : 0;
+        in_a_row = lab_asleep(lab) ? in_a_row + 1 : 0;
         poll(NULL, 0, POLL_MS);
     }
 }

@@ -24,7 +24,7 @@
 
 enum {
     LAB_FIRST = 1, /* for loops over all labs */
-    LAB_LAST = 4,
+    LAB_LAST = 5,
     LAB_GATES = 4,
 };
 
@@ -60,10 +60,14 @@ typedef struct lab_process {
 
 /*
  * Run lab `number` with these arguments, NULL behind the last, and nothing else; don't wait for it.
+ * Lab 5 has one worker unless they say another number: with one it does all that the others do.
  * `app` is a module of tests/apps of which the lab serves async_app or sync_app, whatever it can
  * serve; NULL gives no --app.
  */
 __attribute__((sentinel)) lab_process_t *lab_spawn(int number, const char *app, ...);
+
+/* The process that serves: the lab's own, or where that only supervises its first worker. Linux only. */
+pid_t lab_worker_pid(const lab_process_t *lab);
 
 /* Labs that are started from now on may have so many descriptors; 0: as many as the test may. */
 void lab_limit_descriptors(unsigned count);

@@ -1,0 +1,146 @@
+#include "lab5_loop_per_core/isolation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/lab/platform.h"
+
+enum { MAX_ARGS = 128 };
+
+const char *isolation_refusal(isolation_t isolation)
+{
+    return isolation == ISOLATION_INTERPRETERS ? bridge_no_isolation() : NULL;
+}
+
+const char *isolation_remark(isolation_t isolation, bool gil)
+{
+    return isolation == ISOLATION_THREADS && gil
+               ? " that share one GIL, so that one at a time runs Python"
+               : "";
+}
+
+/* ---- Threads and interpreters ---------------------------------------------------------------- */
+
+static void thread_main(void *arg)
+{
+    worker_run(arg);
+}
+
+/* ---- Processes ------------------------------------------------------------------------------- */
+
+/* Between fork() and exec(): nothing here allocates. */
+static _Noreturn void become_worker(const worker_setup_t *setup, const char *program, char **args,
+                                    pid_t supervisor)
+{
+    platform_end_with_parent(supervisor);
+    fcntl(setup->control, F_SETFD, 0);
+    fcntl(setup->board->fd, F_SETFD, 0);
+    fcntl(setup->traced, F_SETFD, 0);
+    execv(program, args);
+    _exit(127);
+}
+
+/* The program again, with its own options and one more: a forked Python would share locks. */
+static int begin_process(worker_handle_t *self, char **argv)
+{
+    const worker_setup_t *setup = &self->setup;
+    char                  program[4096], which[64], *args[MAX_ARGS + 2];
+    size_t                size = sizeof program;
+    pid_t                 supervisor = getpid();
+    int                   count = 0;
+
+    if (uv_exepath(program, &size) != 0)
+        return UV_ENOENT;
+    while (argv[count] != NULL && count < MAX_ARGS) {
+        args[count] = argv[count];
+        count++;
+    }
+    if (argv[count] != NULL)
+        return UV_E2BIG;
+    snprintf(which, sizeof which, "--worker=%u:%d:%d:%d:%d", setup->index, setup->control,
+             setup->board->fd, setup->traced, setup->port);
+    args[count++] = which;
+    args[count] = NULL;
+    self->pid = fork();
+    if (self->pid == 0)
+        become_worker(setup, program, args, supervisor);
+    return self->pid < 0 ? uv_translate_sys_error(errno) : 0;
+}
+
+int isolation_run_process(const lab_info_t *info, const lab_options_t *options)
+{
+    worker_setup_t setup = {.info = info, .options = options};
+    board_t        board;
+    int            board_fd;
+
+    if (sscanf(options->worker, "%u:%d:%d:%d:%d", &setup.index, &setup.control, &board_fd,
+               &setup.traced, &setup.port) != 5 ||
+        setup.index >= options->workers || board_map(&board, board_fd, options->workers) != 0) {
+        fprintf(stderr, "%s: --worker is for the lab's own use\n", info->name);
+        return 2;
+    }
+    fcntl(setup.control, F_SETFD, FD_CLOEXEC); /* commands that handlers start have no part in it */
+    fcntl(board_fd, F_SETFD, FD_CLOEXEC);
+    fcntl(setup.traced, F_SETFD, FD_CLOEXEC);
+    setup.board = &board;
+    worker_run(&setup);
+    return atomic_load(&board.pages[setup.index].state) == WORKER_DONE ? 0 : 1;
+}
+
+static void join_process(worker_handle_t *self)
+{
+    int status = 0;
+
+    while (waitpid(self->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFSIGNALED(status))
+        snprintf(self->ended, sizeof self->ended, "was ended by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else if (atomic_load(&self->setup.board->pages[self->setup.index].state) < WORKER_DONE)
+        snprintf(self->ended, sizeof self->ended, "has ended with status %d", WEXITSTATUS(status));
+}
+
+/* ---- Either ---------------------------------------------------------------------------------- */
+
+static int make_pair(int fds[2])
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0)
+        return uv_translate_sys_error(errno);
+    for (int i = 0; i < 2; i++)
+        fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+    return 0;
+}
+
+int isolation_begin(worker_handle_t *self, char **argv)
+{
+    bool process = self->setup.options->isolation == ISOLATION_PROCESSES;
+    int  fds[2], err = make_pair(fds);
+
+    if (err != 0)
+        return err;
+    self->control = fds[0];
+    self->setup.control = fds[1];
+    if (process) {
+        err = begin_process(self, argv);
+        close(fds[1]); /* the process has its own copy */
+    } else if ((err = uv_thread_create(&self->thread, thread_main, &self->setup)) != 0) {
+        close(fds[1]);
+    }
+    if (err != 0)
+        close(fds[0]);
+    return err;
+}
+
+void isolation_join(worker_handle_t *self)
+{
+    if (self->setup.options->isolation == ISOLATION_PROCESSES)
+        join_process(self);
+    else
+        uv_thread_join(&self->thread);
+}
