@@ -95,6 +95,11 @@ def lab4(bin_dir):
     return _lab("lab4", pythons.ask(os.path.abspath(bin_dir)))
 
 
+def lab5(bin_dir):
+    """One worker, in the isolation that is its default there."""
+    return _lab("lab5", pythons.ask(os.path.abspath(bin_dir)), workers=1)
+
+
 def lab5_name(isolation, workers):
     """lab5 with some number of workers: `isolation` is threads, interpreters or processes."""
     one = {"processes": "process"}.get(isolation, isolation[:-1])

@@ -144,8 +144,12 @@ void trace_file_keep(trace_file_t *self, const trace_record_t *record);
 /* How many there are, and the oldest but `i` of them. */
 uint64_t              trace_file_kept(const trace_file_t *self);
 const trace_record_t *trace_file_record(const trace_file_t *self, uint64_t i);
-/* Have room for so many more, else the oldest give way; before the first one is displaced. */
-void trace_file_room(trace_file_t *self, uint64_t more);
+/*
+ * Of another's records have room for those that it has, else the oldest give way; `seen` is how many
+ * it has had. Before the first one is displaced.
+ */
+void     trace_file_room(trace_file_t *self, uint64_t more, uint64_t seen);
+uint64_t trace_file_seen(const trace_file_t *self);
 /* Write it all and free it. Every lane is closed. */
 void trace_file_close(trace_file_t *self, const trace_t *trace);
 

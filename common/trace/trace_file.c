@@ -29,7 +29,8 @@ struct trace_file {
     char           *path, *temporary; /* owned; `temporary` NULL: `path` is written as it is */
     uint64_t        kept;             /* records so far; the last `capacity` are there */
     uint64_t        capacity;
-    trace_record_t *records; /* owned */
+    uint64_t        elsewhere; /* records that another had, and displaced */
+    trace_record_t *records;   /* owned */
 };
 
 /* ---- Opening --------------------------------------------------------------------------------- */
@@ -107,11 +108,17 @@ const trace_record_t *trace_file_record(const trace_file_t *self, uint64_t i)
     return &self->records[(self->kept - trace_file_kept(self) + i) % self->capacity];
 }
 
-void trace_file_room(trace_file_t *self, uint64_t more)
+uint64_t trace_file_seen(const trace_file_t *self)
+{
+    return self->kept + self->elsewhere;
+}
+
+void trace_file_room(trace_file_t *self, uint64_t more, uint64_t seen)
 {
     uint64_t        capacity = self->kept + more;
     trace_record_t *grown;
 
+    self->elsewhere += seen - more;
     if (self->kept > self->capacity || capacity <= self->capacity)
         return;
     grown = realloc(self->records, capacity * sizeof *grown);
@@ -332,7 +339,7 @@ static void write_all(trace_file_t *self, writer_t *writer)
         log_message(LOG_INFO,
                     "wrote the trace file %s: the last %" PRIu64 " of %" PRIu64
                     " requests, %" PRIu64 " slices of threads",
-                    self->path, shown, self->kept, slices);
+                    self->path, shown, trace_file_seen(self), slices);
 }
 
 void trace_file_close(trace_file_t *self, const trace_t *trace)

@@ -13,7 +13,7 @@
 
 typedef struct {
     uint32_t lanes, gaps, last_id;
-    uint64_t records;
+    uint64_t records, records_seen;
     uint64_t first_ns, last_ns, sampled, sampled_end_to_end_ns, sampled_gaps_ns, sampled_own_ns;
     uint64_t lost_gaps, dropped;
     bool     no_delay;
@@ -68,6 +68,7 @@ int trace_save(const trace_t *trace, FILE *out)
     header_t header = {.lanes = trace->lane_count,
                        .gaps = count_gaps(trace),
                        .records = trace->file == NULL ? 0 : trace_file_kept(trace->file),
+                       .records_seen = trace->file == NULL ? 0 : trace_file_seen(trace->file),
                        .last_id = trace->last_id,
                        .first_ns = trace->first_ns,
                        .last_ns = trace->last_ns,
@@ -228,7 +229,7 @@ int trace_take(trace_t *into, FILE *in)
     add_header(into, &header);
     histogram_add_all(&into->end_to_end, &end_to_end);
     if (into->file != NULL)
-        trace_file_room(into->file, header.records);
+        trace_file_room(into->file, header.records, header.records_seen);
     for (uint32_t i = 0; i < header.lanes && taker.err == 0; i++)
         take_lane(&taker);
     for (uint32_t i = 0; i < header.gaps && taker.err == 0; i++)

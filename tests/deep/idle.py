@@ -23,8 +23,9 @@ from driver.servers import ServerError  # noqa: E402
 
 def specs(bin_dir, connections):
     room = connections + 100
-    labs = {**catalogue.labs(bin_dir), "lab4": catalogue.lab4(bin_dir)}
-    for name in ("lab1", "lab2", "lab3", "lab4"):
+    labs = {**catalogue.labs(bin_dir), "lab4": catalogue.lab4(bin_dir),
+            "lab5": catalogue.lab5(bin_dir)}
+    for name in ("lab1", "lab2", "lab3", "lab4", "lab5"):
         spec = labs[name]
         yield name, dataclasses.replace(
             spec, command=(*spec.command, f"--max-connections={room}", "--keepalive-timeout=600"))

@@ -2,7 +2,7 @@
 """Mixed load with faults at a stated rate, then the books: every request that a lab has read came to
 one end, and the answers that well-behaved clients got are the ones that its handlers gave.
 
-    soak.py --bin-dir FOLDER [--servers lab1,lab2,lab3,lab4,nginx] [--seconds 60] [--faults 50] [--record]
+    soak.py --bin-dir FOLDER [--servers lab1,lab2,lab3,lab4,lab5,nginx] [--seconds 60] [--faults 50] [--record]
 
 Well-behaved clients ask for numbers, one after the other, and check each answer. Meanwhile one rude
 client after the other misbehaves, so many a second. Prints what it did and PASS or FAIL for each
@@ -135,6 +135,7 @@ class Rude(threading.Thread):
         connection.close()
 
 
+WORKERS = {"lab2": ["--workers=4"], "lab5": ["--workers=1"]}  # of the app's books there is one
 NGINX_CONFIG = """
 worker_processes 1;
 daemon off;
@@ -181,7 +182,7 @@ class Lab:
                    "--body-timeout=2", "--write-timeout=2", "--keepalive-timeout=5"]
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            command + (["--workers=4"] if name == "lab2" else []), cwd=APPS, text=True,
+            command + WORKERS.get(name, []), cwd=APPS, text=True,
             stdout=subprocess.PIPE, stderr=self.log)
         for line in self.process.stdout:
             if found := re.match(r"listening on http://127\.0\.0\.1:(\d+)", line):
@@ -314,7 +315,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin-dir", required=True)
-    parser.add_argument("--servers", default="lab1,lab2,lab3,lab4,nginx")
+    parser.add_argument("--servers", default="lab1,lab2,lab3,lab4,lab5,nginx")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--faults", type=float, default=50, help="a second")
     parser.add_argument("--record", action="store_true", help="store it for the documents")

@@ -8,23 +8,18 @@ From the environment, set by `make test`: LAB_BIN_DIR, PYTHON_CONFIG.
 """
 
 import os
-import shlex
 import shutil
 import subprocess
 import tempfile
-import textwrap
 import unittest
 
+import extension
 import support  # noqa: F401  puts bench/ on the path
 from driver import catalogue, pythons
 from driver.servers import Server, ServerError, Spec
 from labs import Lab, lab_path
 
-SINGLE_PHASE = """
-#include <Python.h>
-static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, .m_name = "culprit", .m_size = -1};
-PyMODINIT_FUNC PyInit_culprit(void) { return PyModule_Create(&def); }
-"""
+CULPRIT = extension.single_phase("culprit")
 
 MULTI_PHASE = """
 #include <Python.h>
@@ -35,7 +30,7 @@ PyMODINIT_FUNC PyInit_culprit(void) { return PyModuleDef_Init(&def); }
 
 # Each source of the module, and whether it brings the GIL back.
 MODULES = {
-    "single phase": (SINGLE_PHASE, True),
+    "single phase": (CULPRIT, True),
     "multi-phase without Py_mod_gil": (MULTI_PHASE % "", True),
     "multi-phase with Py_mod_gil": (
         MULTI_PHASE % "{Py_mod_gil, Py_MOD_GIL_NOT_USED}, ",
@@ -63,11 +58,6 @@ def python_of_lab():
     return said.stdout.splitlines()[1]
 
 
-def config(*options):
-    command = [os.environ.get("PYTHON_CONFIG") or "/usr/bin/python3-config", *options]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
 @unittest.skipUnless(os.access(lab_path("lab3"), os.X_OK), "LAB_BIN_DIR names no labs")
 class GilBack(unittest.TestCase):
     def setUp(self):
@@ -86,13 +76,7 @@ class GilBack(unittest.TestCase):
         return os.path.join(self.folder, "culprit_app.py")
 
     def compile(self, source):
-        path = os.path.join(self.folder, "culprit.c")
-        with open(path, "w") as file:
-            file.write(textwrap.dedent(source))
-        command = ["cc", "-shared", "-fPIC", *shlex.split(config("--includes")), path]
-        command += ["-o", path[:-2] + config("--extension-suffix").strip()]
-        built = subprocess.run(command, capture_output=True, text=True)
-        self.assertEqual(0, built.returncode, f"{command}\n{built.stderr}")
+        extension.build(self.folder, "culprit", source)
 
     def test_banner_names_the_module_that_turned_the_gil_on(self):
         for name, (source, brings_back) in MODULES.items():
@@ -115,7 +99,7 @@ class GilBack(unittest.TestCase):
         for action in ("ignore", "always"):
             with self.subTest(action=action):
                 at_import = f"import warnings; warnings.simplefilter('{action}'); import culprit"
-                with self.start(SINGLE_PHASE, at_import=at_import) as lab:
+                with self.start(CULPRIT, at_import=at_import) as lab:
                     self.assertEqual(
                         self.free_threaded,
                         " GIL (turned on by culprit), " in lab.banner,
@@ -124,7 +108,7 @@ class GilBack(unittest.TestCase):
 
     def test_the_experiment_refuses_it_as_free_threaded(self):
         """Where there was a GIL all along, nobody said otherwise."""
-        self.compile(SINGLE_PHASE)
+        self.compile(CULPRIT)
         cases = {"at import": ("import culprit", "pass"), "while it runs": ("", "import culprit")}
         for name, (at_import, in_handler) in cases.items():
             with self.subTest(name):
@@ -145,7 +129,7 @@ class GilBack(unittest.TestCase):
         return False
 
     def test_an_import_while_the_lab_runs_is_said_at_once_and_at_the_end(self):
-        with self.start(SINGLE_PHASE, in_handler="import culprit") as lab:
+        with self.start(CULPRIT, in_handler="import culprit") as lab:
             self.assertNotIn("turned on", lab.banner)
             self.assertEqual(b"hello", lab.get())
             logged = lab.stderr()

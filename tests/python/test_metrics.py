@@ -16,7 +16,7 @@ import unittest
 from labs import DEADLINE_S, Lab
 from prometheus_client.parser import text_string_to_metric_families
 
-LABS = ("lab1", "lab2", "lab3", "lab4")
+LABS = ("lab1", "lab2", "lab3", "lab4", "lab5")
 STATS = "--stats=/dev/null"
 
 

@@ -16,7 +16,8 @@ from labs import DEADLINE_S, lab_path
 
 APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "apps")
 LABS = {"lab1": "async_app", "lab2": "async_app", "lab3": "sync_app",
-        "lab4": "async_app"}
+        "lab4": "async_app", "lab5": "async_app"}
+WORKERS = {"lab5": ("--workers=1",)}
 ERRORS = 400  # each logs a traceback of a few hundred bytes; a pipe takes 64 KiB
 
 
@@ -31,7 +32,7 @@ class UnreadLog(unittest.TestCase):
         self.events, events = self.pipe()
         gate, self.gate = self.pipe()
         lab = subprocess.Popen(
-            [lab_path(name), "--port=0", f"--app=faults:{LABS[name]}", *options],
+            [lab_path(name), "--port=0", *WORKERS.get(name, ()), f"--app=faults:{LABS[name]}", *options],
             cwd=APPS, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={**os.environ, "TEST_EVENTS": str(events), "TEST_GATES": str(gate)},
             pass_fds=(events, gate))

@@ -223,6 +223,80 @@ Test(bridge_thread, the_main_thread_is_left_detached_by_open, .init = fixture_op
                                             }));
 }
 
+/* ---- Further interpreters -------------------------------------------------------------------- */
+
+#if PY_VERSION_HEX >= 0x030C0000
+
+/* In a thread of its own: an interpreter in which `shared`, a module of the first one, isn't known. */
+typedef struct {
+    int  opened;
+    bool known, detached_after_open, loaded;
+} isolated_t;
+
+static void isolated_main(void *arg)
+{
+    const bridge_options_t options = {.ask_for_tasks = true};
+    isolated_t            *self = arg;
+    bridge_thread_t        python;
+    bridge_t              *bridge = NULL;
+
+    self->opened = bridge_open_isolated(&bridge, fixture.bridge, &options, &python);
+    if (self->opened != 0)
+        return;
+    self->detached_after_open = compat_current_thread() == NULL;
+    bridge_attach(&python);
+    self->known = PyDict_GetItemString(PyImport_GetModuleDict(), "shared") != NULL;
+    self->loaded =
+        bridge->module != fixture.bridge->module && bridge->state != fixture.bridge->state;
+    bridge_detach(&python);
+    bridge_close(bridge, &python);
+}
+
+Test(bridge_isolated, knows_nothing_of_the_first_interpreter, .init = fixture_open,
+     .fini = fixture_close)
+{
+    py_module("shared", "value = 1\n");
+    py_run("import shared");
+    for (int i = 0; i < 3; i++) {
+        isolated_t  isolated = {.opened = -1};
+        uv_thread_t thread;
+
+        fixture_detach();
+        cr_assert_eq(uv_thread_create(&thread, isolated_main, &isolated), 0);
+        uv_thread_join(&thread);
+        fixture_attach();
+        cr_expect(isolated.opened == 0 && isolated.detached_after_open && !isolated.known &&
+                      isolated.loaded,
+                  "time %d: opened %d, detached %d, knows the other's modules %d, has its own %d",
+                  i, isolated.opened, isolated.detached_after_open, isolated.known,
+                  isolated.loaded);
+    }
+    cr_expect_null(bridge_no_isolation());
+    PY_CHECK("the first one afterwards", ((py_case_t[]){{"shared.value", "1"}}));
+}
+
+#else
+
+Test(bridge_isolated, is_refused_with_the_reason, .init = fixture_open, .fini = fixture_close)
+{
+    bridge_options_t options = {0};
+    bridge_thread_t  thread;
+    bridge_t        *bridge;
+    capture_t        capture;
+    char            *said;
+
+    cr_assert_not_null(bridge_no_isolation());
+    fixture_detach();
+    capture_begin(&capture, STDERR_FILENO);
+    cr_expect_eq(bridge_open_isolated(&bridge, fixture.bridge, &options, &thread), -1);
+    said = capture_end(&capture);
+    cr_expect_not_null(strstr(said, "from CPython 3.12 on"), "said %s", said);
+    free(said);
+    fixture_attach();
+}
+
+#endif
+
 /* ---- asyncio --------------------------------------------------------------------------------- */
 
 Test(bridge_asyncio, is_looked_up_once_and_can_be_closed_unopened, .init = fixture_open,

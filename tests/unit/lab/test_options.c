@@ -32,6 +32,12 @@ static const lab_info_t threaded = {.name = "lab_z",
                                     .default_app = "sync_app:app",
                                     .options = LAB_HAS_POOL};
 
+static const lab_info_t apart = {.name = "lab_w",
+                                 .summary = "a lab with workers that share nothing",
+                                 .handlers = BRIDGE_EITHER,
+                                 .default_app = "async_app:app",
+                                 .options = LAB_HAS_ISOLATION};
+
 /* What came of a command line: the result, the options, and what was printed. */
 typedef struct {
     options_result_t result;
@@ -387,6 +393,26 @@ Test(lab_options, a_pool_of_threads_is_only_where_handlers_may_block)
     parse_bad(&threaded, "--pool=-1", "--pool: -1 is not in 0..256");
     parse_bad(&threaded, "--workers=8", "--workers=8: unknown option; try --help");
     parse_bad(&plain, "--pool=8", "--pool=8: unknown option; try --help");
+}
+
+Test(lab_options, isolation_is_one_of_three)
+{
+    static const char *const names[] = {"threads", "interpreters", "processes"};
+
+    for (int i = ISOLATION_THREADS; i <= ISOLATION_PROCESSES; i++) {
+        char option[32];
+
+        snprintf(option, sizeof option, "--isolation=%s", names[i]);
+        cr_expect_eq((int)parse_good(&apart, option).isolation, i, "%s", option);
+        cr_expect_str_eq(options_isolation_name((isolation_t)i), names[i]);
+    }
+    parse_bad(&apart, "--isolation=none",
+              "--isolation: none is none of threads, interpreters, processes");
+    cr_expect_eq(parse_good(&apart, "").workers, uv_available_parallelism());
+    cr_expect_eq(parse_good(&apart, "--workers=256").workers, 256u);
+    parse_bad(&apart, "--workers=0", "--workers: 0 is not in 1..256");
+    cr_expect_str_eq(parse_good(&apart, "").worker, "", "nobody is a worker by default");
+    parse_bad(&plain, "--isolation=threads", "--isolation");
 }
 
 Test(lab_options, what_is_not_understood_is_refused)

@@ -179,6 +179,74 @@ Test(lab_signals, a_thread_that_does_not_come_round_is_interrupted)
     program_close(&program);
 }
 
+/* A second thread that tells of itself: by itself, or interrupted. */
+typedef struct {
+    program_t      *program;
+    signals_watch_t watch;
+    bool            stuck;
+    uv_sem_t        watched, told;
+} watched_t;
+
+static void on_watched_stuck(void *owner)
+{
+    interrupted++;
+    uv_sem_post(&((watched_t *)owner)->told);
+}
+
+static void watched_main(void *arg)
+{
+    watched_t *self = arg;
+
+    signals_watch(&self->program->signals, &self->watch, on_watched_stuck, self);
+    uv_sem_post(&self->watched);
+    while (!self->stuck && !signals_claim(&self->watch))
+        uv_sleep(1);
+    if (self->stuck)
+        while (interrupted == 0) /* what it is stuck in */
+            uv_sleep(1);
+    else
+        uv_sem_post(&self->told);
+    signals_unwatch(&self->program->signals, &self->watch);
+}
+
+static void check_watched(bool stuck)
+{
+    static const signals_events_t events = {.on_stop = on_stop, .on_inspect = on_inspect};
+    program_t                     program;
+    watched_t                     other = {.program = &program, .stuck = stuck};
+    uv_thread_t                   thread;
+
+    cr_assert(uv_sem_init(&other.watched, 0) == 0 && uv_sem_init(&other.told, 0) == 0);
+    interrupted = passed_on = 0;
+    signal(SIGUSR1, on_earlier);
+    program_open_for(&program, 10000, &events);
+    cr_assert_eq(uv_thread_create(&thread, watched_main, &other), 0);
+    uv_sem_wait(&other.watched);
+    raise(SIGUSR1);
+    uv_sem_wait(&other.told);
+    uv_thread_join(&thread);
+    uv_run(&program.loop, UV_RUN_DEFAULT); /* on_inspect stops it */
+    cr_expect(interrupted == stuck && passed_on == stuck && claimed == 0,
+              "%d calls of on_stuck, %d of the earlier handler, %d claims of the loop's own",
+              interrupted, passed_on, claimed);
+    program_close(&program);
+    uv_sem_destroy(&other.watched);
+    uv_sem_destroy(&other.told);
+}
+
+Test(lab_signals, a_further_thread_tells_by_itself_or_is_interrupted)
+{
+    check_watched(false);
+    check_watched(true);
+}
+
+/* Its memory is there still, and no signal goes to a thread that has ended. */
+Test(lab_signals, a_thread_that_has_ended_is_left_alone)
+{
+    check_watched(false);
+    raise(SIGUSR1);
+}
+
 /* ---- The end of the process ------------------------------------------------------------------ */
 
 /* Run `body` in a child. returns its wait status; its standard error into `said`, terminated */
