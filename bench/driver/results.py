@@ -26,7 +26,7 @@ ENOUGH = {
     "breakdown": (5, 4),
     "tracing": (6, 2),
     "workloads": (3, 1),
-    "scaling": (6, 2),
+    "scaling": (4, 2),
     "open-loop": (3, 4),
     "upstream": (5, 2),
 }
