@@ -66,6 +66,7 @@ HTTP_SRC = \
     common/http/conn.c \
     common/http/finished.c \
     common/http/head.c \
+    common/http/listen.c \
     common/http/output.c \
     common/http/parser.c \
     common/http/request.c \

@@ -57,12 +57,11 @@ static int begin_process(worker_handle_t *self, char **argv)
 
     if (uv_exepath(program, &size) != 0)
         return UV_ENOENT;
-    while (argv[count] != NULL && count < MAX_ARGS) {
+    for (; argv[count] != NULL; count++) {
+        if (count == MAX_ARGS)
+            return UV_E2BIG;
         args[count] = argv[count];
-        count++;
     }
-    if (argv[count] != NULL)
-        return UV_E2BIG;
     snprintf(which, sizeof which, "--worker=%u:%d:%d:%d:%d", setup->index, setup->control,
              setup->board->fd, setup->traced, setup->port);
     args[count++] = which;

@@ -11,8 +11,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/lab/command_line.h"
@@ -268,54 +266,14 @@ static void on_control(uv_poll_t *poll, int status, int events)
 
 /* ---- Start ----------------------------------------------------------------------------------- */
 
-static int bind_socket(const lab_options_t *options, int port, int option, int *fd)
-{
-    struct sockaddr_storage address = {0};
-    socklen_t               size = sizeof(struct sockaddr_in);
-    int                     on = 1;
-
-    if (uv_ip4_addr(options->host, port, (struct sockaddr_in *)&address) != 0) {
-        uv_ip6_addr(options->host, port, (struct sockaddr_in6 *)&address);
-        size = sizeof(struct sockaddr_in6);
-    }
-    *fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (*fd >= 0 && setsockopt(*fd, SOL_SOCKET, option, &on, sizeof on) == 0 &&
-        bind(*fd, (struct sockaddr *)&address, size) == 0)
-        return 0;
-    return uv_translate_sys_error(errno);
-}
-
-static int bound_port(int fd)
-{
-    struct sockaddr_storage address;
-    socklen_t               size = sizeof address;
-
-    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
-        return 0;
-    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                               : ((struct sockaddr_in *)&address)->sin_port);
-}
-
-/*
- * A socket that is bound and never listens, so that all workers get the same port, whichever it is.
- * With SO_REUSEPORT one may listen beside a stranger who has set it too: hence the first look.
- */
+/* So that all workers get the same port, whichever it is. */
 static int reserve_port(supervisor_t *self)
 {
-    int port = self->options.port, fd = -1, err = 0;
-
-    if (port != 0) {
-        err = bind_socket(&self->options, port, SO_REUSEADDR, &fd);
-        if (fd >= 0)
-            close(fd);
-    }
-    if (err == 0)
-        err = bind_socket(&self->options, port, SO_REUSEPORT, &self->port_fd);
-    if (err == 0)
-        self->port = bound_port(self->port_fd);
-    else
-        console_cannot_listen(self->info, self->options.host, port, err);
-    return err;
+    self->port = self->options.port;
+    self->port_fd = http_reserve_port(self->options.host, &self->port);
+    if (self->port_fd < 0)
+        console_cannot_listen(self->info, self->options.host, self->port, self->port_fd);
+    return self->port_fd < 0 ? self->port_fd : 0;
 }
 
 /* Threads share the app, too; interpreters need the first one to start from. */

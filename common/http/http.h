@@ -367,6 +367,15 @@ int http_server_open(http_server_t **out, uv_loop_t *loop, const http_options_t 
  */
 int http_server_listen(http_server_t *server, const char *host, int port, bool reuse_port);
 
+/*
+ * Hold a port for servers that will share it: a socket that is bound to it, and never listens. *port
+ * 0 lets the kernel choose, and becomes its choice.
+ * thread: any
+ * returns a descriptor, which is the caller's to close once they listen; or UV_EINVAL (host),
+ * UV_EADDRINUSE (also if whoever has it would share it), ...
+ */
+int http_reserve_port(const char *host, int *port);
+
 /* Whether requests that come from now on are traced; at first they are, if there is a trace. */
 void http_server_trace(http_server_t *server, bool on);
 

@@ -330,4 +330,12 @@ void http_stream_abandon(
 void http_stream_free(http_stream_t *stream);
 void http_stream_sent(http_request_t *req); /* the buffer went out: say so if somebody waits */
 
+/* ---- listen.c -------------------------------------------------------------------------------- */
+
+/* A numeric address of either family. returns 0 or UV_EINVAL */
+int http_parse_address(const char *host, int port, struct sockaddr_storage *address);
+int http_port_of(const struct sockaddr_storage *address);
+/* Give the handle a socket of that family whose port others may share. returns 0 or libuv's error */
+int http_open_shared(uv_tcp_t *tcp, int family);
+
 #endif

@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/http/internal.h"
@@ -95,28 +94,6 @@ int http_server_open(http_server_t **out, uv_loop_t *loop, const http_options_t 
     return 0;
 }
 
-/* libuv 1.44 has no flag for SO_REUSEPORT: it is set on a socket of our own, before bind(). */
-static int open_reuse_port(uv_tcp_t *tcp, int family)
-{
-    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, err;
-
-    if (fd < 0)
-        return uv_translate_sys_error(errno);
-    err = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0
-              ? uv_tcp_open(tcp, fd)
-              : uv_translate_sys_error(errno);
-    if (err != 0)
-        close(fd);
-    return err;
-}
-
-static int parse_address(const char *host, int port, struct sockaddr_storage *address)
-{
-    if (uv_ip4_addr(host, port, (struct sockaddr_in *)address) == 0)
-        return 0;
-    return uv_ip6_addr(host, port, (struct sockaddr_in6 *)address);
-}
-
 static int bound_port(const uv_tcp_t *tcp)
 {
     struct sockaddr_storage address;
@@ -124,8 +101,7 @@ static int bound_port(const uv_tcp_t *tcp)
 
     if (uv_tcp_getsockname(tcp, (struct sockaddr *)&address, &len) != 0)
         return 0;
-    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                               : ((struct sockaddr_in *)&address)->sin_port);
+    return http_port_of(&address);
 }
 
 /* Descriptors may be opened up to this number before they are scarce. */
@@ -143,9 +119,9 @@ int http_server_listen(http_server_t *server, const char *host, int port, bool r
     struct sockaddr_storage address;
     int                     err;
 
-    if (parse_address(host, port, &address) != 0)
+    if (http_parse_address(host, port, &address) != 0)
         return UV_EINVAL;
-    if (reuse_port && (err = open_reuse_port(&server->listener, address.ss_family)) != 0)
+    if (reuse_port && (err = http_open_shared(&server->listener, address.ss_family)) != 0)
         return err;
     err = uv_tcp_bind(&server->listener, (struct sockaddr *)&address, 0);
     if (err == 0)

@@ -45,10 +45,12 @@ static void save_lanes(const trace_t *trace, FILE *out)
 
 static void save_gaps(const trace_t *trace, FILE *out)
 {
-    for (uint8_t from = 0; from < TRACE_HOPS; from++)
-        for (uint8_t to = 0; to < TRACE_HOPS; to++)
+    for (int from = 0; from < TRACE_HOPS; from++)
+        for (int to = 0; to < TRACE_HOPS; to++)
             if (trace->gaps[from][to] != NULL) {
-                put(out, &(gap_key_t){.from = from, .to = to}, sizeof(gap_key_t));
+                const gap_key_t key = {.from = (uint8_t)from, .to = (uint8_t)to};
+
+                put(out, &key, sizeof key);
                 put(out, trace->gaps[from][to], sizeof *trace->gaps[from][to]);
             }
 }
