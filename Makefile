@@ -26,6 +26,7 @@
 ## TEST_FILTER='suite/*'  run only these tests
 ## TARGET=, SECONDS=, INPUT=     what `make fuzz` fuzzes, for how long; run this one input instead
 ## BEFORE=REVISION        what `make compare` compares with
+## A=FILE, B=FILE          results files for `make report`: one to draw, or two to compare
 ## FULL=1, QUICK=1        `make reproduce` at length (for the record), or just to see that it runs;
 ##                        `make ladder` is for the record without QUICK=1
 ## ARGS='...'             more options for the script behind reproduce, measure, bench-peers
@@ -172,7 +173,7 @@ PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB0_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC
 # for each choice of Python and llhttp; make remakes it by the rule below before anything else and,
 # if it has changed, starts over. Commands that compile nothing don't need it and install nothing.
 
-COMPILES_NOTHING = help deps python clean distclean format format-check writeup check-writeup \
+COMPILES_NOTHING = help deps python clean distclean format format-check writeup check-writeup report \
                    fuzz fuzz-ci handout autograder check-autograder grade handin predict doctor \
                    check-course check-grader
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
@@ -461,6 +462,7 @@ lab0 lab1 lab2 lab3 lab4 lab5: ## build one lab and leave it as ./lab0, ./lab1, 
 STARTED = $(LABS:%=$(BIN)/%) $(RUNGS:%=$(BIN)/%) $(DELAYED) $(FAULTY_LABS)
 
 test: $(STARTED) $(TESTS:%=$(BIN)/%) ## build and run all tests
+	@$(if $(wildcard tests/python),$(charting))
 	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' PYTHON='$(PYTHON)' tools/run_tests $(TESTS:%=$(BIN)/%) \
 	    $(wildcard tests/python)
 
@@ -524,7 +526,7 @@ run-fuzz: $(FUZZ:%=$(BIN)/fuzz_%)
 	    '$(or $(SECONDS),60)' $(INPUT) &&) true
 
 # What is measured is never the instrumented build.
-MEASURING = reproduce interpreters scaling breakdown workloads measure compare ladder \
+MEASURING = reproduce interpreters scaling breakdown workloads measure compare ladder trace-pictures \
             ladder-offline tracing eager open-loop upstream bench-peers trace-cost
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
@@ -600,10 +602,24 @@ bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hyp
 trace-cost: $(BIN)/trace_cost ## what a mark of the tracing costs here, in ns
 	@$<
 
-writeup: ## write the tables of README.md and WRITEUP.md from the stored runs
+trace-pictures: measured ## record a short trace of each lab, for the report's pictures of one request
+	$(Q)$(PYTHON) bench/trace_pictures.py --bin-dir $(BIN)
+
+charting = $(if $(call on,$(DEPS)),tools/deps.sh --report)
+report: ## draw the stored runs as one page, report.html; A=FILE: of that run; with B=FILE: compare
+	@$(charting)
+	$(Q)$(PYTHON) bench/report.py $(if $(A),'$(A)') $(if $(B),'$(B)') $(ARGS)
+
+test-report: ## look at report.html and at the live page in a headless Chromium
+	@$(if $(call on,$(DEPS)),tools/deps.sh --report --browser)
+	@PYTHON='$(PYTHON)' tools/run_tests tests/browser
+
+writeup: ## write the tables and pictures of README.md and WRITEUP.md from the stored runs
+	@$(charting)
 	$(Q)$(PYTHON) bench/update_docs.py
 
 check-writeup: ## fail if `make writeup` would change something
+	@$(charting)
 	$(Q)$(PYTHON) bench/update_docs.py --check
 
 deps: ## install what is missing (`tools/deps.sh --check` only reports)
@@ -672,7 +688,8 @@ help: ## this list
 	@sed -n 's/^## /  /p' Makefile $(wildcard course/*.mk)
 
 .PHONY: all test test-tsan run-tsan test-deep run-valgrind soak idle traced fuzz fuzz-ci run-fuzz \
-        $(MEASURING) measured measured-pythons programs writeup check-writeup deps python format \
+        $(MEASURING) measured measured-pythons programs report test-report \
+        writeup check-writeup deps python format \
         format-check lint clean distclean help FORCE $(LAB0) $(LABS) unit_trace unit_http unit_faults \
         unit_bridge unit_lab integration conformance conformance-table
 .DELETE_ON_ERROR:

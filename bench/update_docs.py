@@ -10,6 +10,9 @@ several share it.
 NAME in that file, wherever it stands by now; and a file that says `In the write-up: WRITEUP.md,
 "HEADING".` points back to a heading that has to be there.
 
+Between `<!-- picture:NAME -->` and `<!-- /picture -->` stands a picture of the report, drawn into
+bench/results/pictures/.
+
 `make writeup` writes, `make check-writeup` only compares.
 
 exit status:
@@ -27,33 +30,17 @@ import tempfile
 
 from driver import asking, before_after, cells, comparison, held_up, in_place, instrument
 from driver import ladder_report, promises, regions, reports, results, scaled, steady, tables, taken_apart, work
+from driver.commands import COMMANDS
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 DOCUMENTS = ("README.md", "WRITEUP.md")
 MARKED = re.compile(r"(<!-- table:([\w-]+) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
+PICTURE = re.compile(r"(<!-- picture:([\w-]+) -->\n)(.*?)(<!-- /picture -->)", re.DOTALL)
 CELL = re.compile(
     r"(<!-- cell:([\w-]+) \| ([^|\n]*?) \| ([^|\n]*?) -->)([^\n]*?)(<!-- /cell -->)"
 )
 CODE = re.compile(r"(<!-- code:(\S+) (\w+) -->)([^\n]*?)(<!-- /code -->)")
 POINTER = re.compile(r'In the write-up: WRITEUP\.md, "([^"\n]+)"')
-COMMANDS = {
-    "reproduce": "make reproduce FULL=1",
-    "measure": "make measure",
-    "peers": "make bench-peers",
-    "interpreters": "make interpreters",
-    "ladder": "make ladder",
-    "ladder-offline": "make ladder-offline",
-    "breakdown": "make breakdown",
-    "tracing": "make tracing",
-    "workloads": "make workloads",
-    "scaling": "make scaling",
-    "open-loop": "make open-loop",
-    "upstream": "make upstream",
-    "compare": "make compare BEFORE=REVISION",
-    "soak": "make soak",
-    "idle": "make idle",
-    "eager": "make eager",
-}
 CAPTIONS = {  # the others': reports.caption
     "ladder-offline": ladder_report.offline_caption,
     "soak": held_up.soak_caption,
@@ -244,6 +231,49 @@ def code(path, name):
         raise DocumentError(str(error)) from None
 
 
+class Pictures:
+    """Those that documents show, each drawn once, from the runs in `folder`."""
+
+    def __init__(self, folder):
+        self.folder, self.drawn = folder, {}
+
+    def link(self, name):
+        """What belongs between the markers of a picture."""
+        try:
+            from picture import canvas, sections, source
+        except ImportError as error:
+            raise DocumentError(f"{error}: `tools/deps.sh --report` installs it") from None
+        if name not in sections.PICTURES:
+            raise DocumentError(f"there is no picture {name!r}, only {', '.join(sections.PICTURES)}")
+        kind, draw = sections.PICTURES[name]
+        data = source.read(os.path.join(self.folder, results.RECORDS[kind]), kind).data
+        if data is None:
+            return f"(no run is stored yet: `{COMMANDS[kind]}`, then `make writeup`)\n"
+        found = draw(data)
+        self.drawn[f"{name}.svg"] = canvas.standalone(found)
+        said = re.sub(r"[][<>|]", "", f"{found.title}. {found.alt}")
+        return f"![{said}](bench/results/pictures/{name}.svg)\n"
+
+    def handle(self, check):
+        """Write what has changed, or only look. Returns whether all are as they should be."""
+        from picture import canvas
+        good, folder = True, os.path.join(self.folder, "pictures")
+        for name, text in self.drawn.items():
+            path = os.path.join(folder, name)
+            if os.path.exists(path):
+                with open(path, encoding="utf-8") as file:
+                    if canvas.same(file.read(), text):
+                        continue
+            if check:
+                print(f"{name} differs from the stored results: `make writeup`", file=sys.stderr)
+                good = False
+            else:
+                os.makedirs(folder, exist_ok=True)
+                write(path, text)
+                print(f"{name} is drawn")
+        return good
+
+
 def check_pointers(text, root=ROOT):
     """The dispatch.c of labs 1 and on, and whoever else points to the write-up, names a heading of
     it."""
@@ -259,15 +289,19 @@ def check_pointers(text, root=ROOT):
                 raise DocumentError(f"{name} points to {heading!r}, which is no heading here")
 
 
-def updated(text, folder):
-    """A document with its tables, what its prose says of them, and its links into the code made
-    anew."""
+def updated(text, folder, pictures=None):
+    """A document with its tables and pictures, what its prose says of them, and its links into the
+    code made anew."""
+    pictures = pictures or Pictures(folder)
     if len(re.findall(r"<!-- table:", text)) != len(MARKED.findall(text)):
         raise DocumentError("a `<!-- table:NAME -->` line has no `<!-- /table -->` after it")
     if len(re.findall(r"<!-- cell:", text)) != len(CELL.findall(text)):
         raise DocumentError("a `<!-- cell:... -->` has no `<!-- /cell -->` on its line")
     if len(re.findall(r"<!-- code:", text)) != len(CODE.findall(text)):
         raise DocumentError("a `<!-- code:PATH NAME -->` has no `<!-- /code -->` on its line")
+    if len(re.findall(r"<!-- picture:", text)) != len(PICTURE.findall(text)):
+        raise DocumentError("a `<!-- picture:NAME -->` line has no `<!-- /picture -->` after it")
+    text = PICTURE.sub(lambda m: m[1] + pictures.link(m[2]) + m[4], text)
     text = MARKED.sub(lambda m: m[1] + generated(m[2], folder) + m[4], text)
     text = CODE.sub(lambda m: m[1] + code(m[2], m[3]) + m[5], text)
     return CELL.sub(lambda m: m[1] + cell(m[2], m[3], m[4], folder) + m[6], text)
@@ -282,13 +316,13 @@ def write(path, text):
     os.replace(file.name, path)
 
 
-def handle(path, folder, check):
+def handle(path, folder, check, pictures=None):
     """Update or check one document. Returns whether it is as it should be."""
     name = os.path.basename(path)
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        new = updated(text, folder)
+        new = updated(text, folder, pictures)
         if name == "WRITEUP.md":
             check_pointers(text)
         if new == text:
@@ -314,7 +348,10 @@ def main():
                         help=f"[{' and '.join(DOCUMENTS)} of this repository]")
     parsed = parser.parse_args()
     paths = parsed.documents or [os.path.join(ROOT, name) for name in DOCUMENTS]
-    good = [handle(os.path.abspath(path), parsed.results, parsed.check) for path in paths]
+    pictures = Pictures(parsed.results)
+    good = [handle(os.path.abspath(path), parsed.results, parsed.check, pictures) for path in paths]
+    if pictures.drawn:
+        good.append(pictures.handle(parsed.check))
     return 0 if all(good) else 1
 
 

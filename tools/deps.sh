@@ -9,6 +9,8 @@
 #   tools/deps.sh --python   also what tools/python.sh builds an interpreter with
 #   tools/deps.sh --tsan     also the clang of PY=3.13t-tsan
 #   tools/deps.sh --deep     also what `make test-deep` needs: valgrind
+#   tools/deps.sh --report   also what draws the report: matplotlib
+#   tools/deps.sh --browser  also what `make test-report` looks at it with: Chromium
 #   tools/deps.sh --fuzz     also the clang of `make fuzz`, with libFuzzer
 #
 # From the environment:
@@ -33,7 +35,7 @@ log=$deps_dir/install.log
 python_config=${PYTHON_CONFIG:-/usr/bin/python3-config}
 python_is_own=${PYTHON_CONFIG:+yes}
 llhttp_prefix=${LLHTTP_PREFIX:-}
-check=no bench=no dev=no python=no tsan=no fuzz=no deep=no
+check=no bench=no dev=no python=no tsan=no fuzz=no deep=no report=no browser=no
 
 while (($#)); do
     case $1 in
@@ -44,6 +46,8 @@ while (($#)); do
     --tsan) tsan=yes ;;
     --fuzz) fuzz=yes ;;
     --deep) deep=yes ;;
+    --report) report=yes ;;
+    --browser) browser=yes ;;
     -h | --help)
         print_usage
         exit 0
@@ -141,6 +145,14 @@ find_missing() {
         { [[ $tsan == no ]] || have_clang_with tsan; } &&
             { [[ $fuzz == no ]] || have_clang_with fuzzer; } || missing+=(clang libclang-rt-dev)
         have llvm-symbolizer || missing+=(llvm) # functions and lines in its reports
+    fi
+    if [[ $report == yes ]]; then
+        [[ -z $(missing_python_modules matplotlib) ]] || missing+=(python3-matplotlib)
+    fi
+    if [[ $browser == yes ]]; then
+        have chromium || missing+=(chromium)
+        have chromedriver || missing+=(chromium-driver)
+        [[ -z $(missing_python_modules selenium) ]] || missing+=(python3-selenium)
     fi
     [[ $deep == no ]] || have valgrind || missing+=(valgrind)
     if [[ $dev == yes ]]; then

@@ -32,5 +32,6 @@
     offline.py      the ladder without sockets: CPU time, instructions
     memory.py       what an idle connection costs
     pipelining.py   does a server answer pipelined requests right?
+    commands.py     the command that makes each kind of run
     session.py      a script's frame: options, signals, errors, exit status
 """

@@ -48,6 +48,7 @@ RECORDS = {
     "soak": "soak.json",
     "idle": "idle.json",
     "eager": "eager.json",
+    "traces": "traces.json",
 }
 ORIENTATIONS = {
     "reproduce": "latest.json",
@@ -67,6 +68,7 @@ ORIENTATIONS = {
     "soak": "latest-soak.json",
     "idle": "latest-idle.json",
     "eager": "latest-eager.json",
+    "traces": "latest-traces.json",
 }
 
 

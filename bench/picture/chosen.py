@@ -1,0 +1,329 @@
+"""Which figures of a stored run are drawn: each function makes one Picture of a run's data.
+
+Whatever a picture needs and the run lacks ends in an exception; sections.py says what is missing.
+"""
+
+import re
+
+from driver import comparison, scaled, spinners, taken_apart, work
+from driver.blocks import Configuration
+from driver.reports import LABS, PEER_NAMES, REPORT, figures_of, labs_of
+from driver.tables import milliseconds, number, thousands
+
+from . import bars, dots, lanes, lines, stacked, traced, waterfall
+from .bars import Bar
+from .dots import Dot, Row
+from .lines import Line, Point
+
+
+class Lacking(Exception):
+    """The run hasn't got what the picture would show; the message says what."""
+
+
+def file_of(data):
+    """For the marks: which results file a figure is of."""
+    return data["kind"]
+
+
+def colour_of(server):
+    found = re.match(r"lab[1-5]", server)
+    return found[0] if found else "other"
+
+
+def _require(items, what):
+    if not items:
+        raise Lacking(what)
+    return items
+
+
+def _bar(figures, label, key, field, scale=1.0, beside=None):
+    value, low, high = (v * scale for v in figures.with_interval(key, field))
+    points = tuple(v * scale for v in figures.values(key, field))
+    return Bar(label, key, value, low, high, points, colour_of(key), beside)
+
+
+def _dot(figures, series, key, field):
+    return Dot(series, key, field, *figures.with_interval(key, field))
+
+
+def in_words(items):
+    """'lab1 41,740, lab2 13,911 and lab3 69,062'"""
+    *most, last = items
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+# ---- The labs ------------------------------------------------------------------------------------
+
+
+def rates(data):
+    figures = figures_of(data)
+    found = [_bar(figures, name, Configuration(lab).key, "rps",
+                  beside=float(REPORT[lab][0].replace(",", "")))
+             for lab, name in labs_of(data).items() if figures.has(Configuration(lab).key)]
+    _require(found, "a lab, pinned, with one request at a time")
+    said = in_words([f"{bar.label} {thousands(bar.value)}" for bar in found])
+    return bars.draw("rates", "Requests/s, beside the report's",
+                     f"Bars, median requests per second with 95 % intervals: {said}.",
+                     found, "rps", "requests/s", thousands, "what the report says", file_of(data))
+
+
+def costs(data):
+    figures = figures_of(data)
+    found = [_bar(figures, name, Configuration(lab).key, "cpu_us")
+             for lab, name in labs_of(data).items() if figures.has(Configuration(lab).key)]
+    _require(found, "a lab, pinned, with one request at a time")
+    said = in_words([f"{bar.label} {number(bar.value)}" for bar in found])
+    return bars.draw("costs", "CPU time of a request",
+                     f"Bars, median µs of the server's CPU time per request: {said}.",
+                     found, "cpu_us", "server's CPU µs per request", number, file=file_of(data))
+
+
+LOADS = tuple((placement, pipelined) for pipelined in (False, True)
+              for placement in ("pinned", "unpinned"))
+
+
+def loads(data):
+    figures, rows = figures_of(data), []
+    labs = labs_of(data)
+    for load in LOADS:
+        keys = {name: Configuration(lab, *load).key for lab, name in labs.items()}
+        found = tuple(_dot(figures, name, key, "rps") for name, key in keys.items()
+                      if figures.has(key))
+        if found:
+            rows.append(Row(next(iter(keys.values())).partition(", ")[2], found))
+    _require(rows, "a lab under load")
+    return dots.draw("loads", "The same labs, placed and loaded in other ways",
+                     "Dots on a logarithmic scale, requests per second of each lab, pinned and "
+                     "unpinned, with one request at a time and 16 pipelined.",
+                     rows, {name: lab for lab, name in labs.items()}, "requests/s", thousands,
+                     file_of(data))
+
+
+LATENCIES = {"median": "p50_us", "mean": "mean_us", "99th percentile": "p99_us"}
+
+
+def latencies(data):
+    figures, rows = figures_of(data), []
+    for placement in ("pinned", "unpinned"):
+        for lab, name in labs_of(data).items():
+            key = Configuration(lab, placement).key
+            if figures.has(key):
+                rows.append(Row(f"{name}, {placement}", tuple(
+                    _dot(figures, series, key, field) for series, field in LATENCIES.items())))
+    _require(rows, "a lab with one request at a time")
+    said = in_words([f"{row.label} {milliseconds(row.dots[0].value)} and "
+                     f"{milliseconds(row.dots[2].value)} ms" for row in rows])
+    return dots.draw("latencies", "Latency: from the median to the 99th percentile",
+                     f"Dots on a logarithmic scale; medians and 99th percentiles: {said}.",
+                     rows, dict(zip(LATENCIES, ("lab1", "lab3", "lab2"))), "µs", number,
+                     file_of(data))
+
+
+# ---- The ladder, and where the time goes ---------------------------------------------------------
+
+
+def ladder(placement):
+    def draw(data):
+        figures = figures_of(data)
+        found = waterfall.steps(figures, placement)
+        _require(found, f"a rung of the ladder, {placement}")
+        said = in_words([f"{rung.name} {number(value)}" for rung, _, value, _, _ in found])
+        return waterfall.draw(f"ladder-{placement}", f"What each layer adds, {placement}",
+                              "A waterfall of the CPU time per request, each rung beside its "
+                              f"parent; in µs: {said}.", figures, placement, file_of(data))
+
+    return draw
+
+
+def breakdown(lab):
+    def draw(data):
+        python = comparison.names(data)[0]
+        report = taken_apart.shown(data, lab, python)
+        key = Configuration(lab, "unpinned", python=python).key
+        longest = max(report["hops"], key=lambda gap: gap["mean_us"])
+        return stacked.draw(f"breakdown-{lab}", f"Where a request's time goes: {LABS[lab]}",
+                            f"Bars, one for each gap from hop to hop of {lab} under load. The "
+                            f"longest is from {longest['from']} to {longest['to']}, "
+                            f"{number(longest['mean_us'])} µs of "
+                            f"{number(report['end_to_end_us']['mean'])}.",
+                            report, key, file_of(data))
+
+    return draw
+
+
+def overheads(data):
+    """The report's four overheads, in ms, beside what lab2 has."""
+    python = comparison.names(data)[0]
+    report = taken_apart.shown(data, "lab2", python)
+    key = Configuration("lab2", "unpinned", python=python).key
+    found = [Bar(one["name"], f"{key} | {one['name']}", one["mean_us"] / 1000,
+                 one["mean_us"] / 1000, one["mean_us"] / 1000, (), "lab2", one["reported_ms"])
+             for one in report["categories"] if one["mean_us"] is not None]
+    _require(found, "the categories of lab2")
+    said = in_words([f"{bar.label} {number(bar.value)} ms" for bar in found])
+    return bars.draw("overheads", "The report's four overheads, beside lab2's",
+                     f"Bars, mean time of a request of lab2 under load: {said}.",
+                     found, "category_ms", "ms of a request's time", number,
+                     "what the report says", file_of(data))
+
+
+# ---- Interpreters, other servers -----------------------------------------------------------------
+
+SERIES_COLOURS = ("lab1", "lab2", "lab3", "lab4", "lab5", "other")
+
+
+def interpreters(data):
+    figures, rows = figures_of(data), []
+    names = comparison.names(data)
+    for server in comparison.SERVERS:
+        keys = {name: Configuration(server, "unpinned", python=name).key for name in names}
+        found = tuple(_dot(figures, name, key, "rps") for name, key in keys.items()
+                      if figures.has(key))
+        if found:
+            rows.append(Row(server, found))
+    _require(rows, "a lab on several interpreters")
+    return dots.draw("interpreters", "With and without a GIL, unpinned",
+                     "Dots on a logarithmic scale, requests per second of each lab on each "
+                     "interpreter.", rows, dict(zip(names, SERIES_COLOURS)), "requests/s",
+                     thousands, file_of(data))
+
+
+def peers(data):
+    figures = figures_of(data)
+    servers = [c["server"] for c in data["configurations"] if not c["pipelined"]]
+    found = [_bar(figures, PEER_NAMES.get(server, server), Configuration(server).key, "cpu_us")
+             for server in dict.fromkeys(servers) if figures.has(Configuration(server).key)]
+    found.sort(key=lambda bar: bar.value)
+    _require(found, "a server")
+    said = in_words([f"{bar.label} {number(bar.value)}" for bar in found])
+    return bars.draw("peers", "CPU time of a request, beside other servers",
+                     f"Bars, median µs of the server's CPU time per request: {said}.", found,
+                     "cpu_us", "server's CPU µs per request", number, file=file_of(data))
+
+
+# ---- Other work ----------------------------------------------------------------------------------
+
+
+def _work_lines(data, found, field="rps", **more):
+    """A line for each server; found: [(x, work, what else the configuration has)]"""
+    figures, made = figures_of(data), []
+    python = comparison.names(data)[0]
+    for server in work.SERVERS:
+        points = []
+        for x, one, load in found:
+            key = Configuration(work.name(server, one), **{"python": python, **more, **load}).key
+            if figures.has(key):
+                points.append(Point(x, key, field, *figures.with_interval(key, field)))
+        if points:
+            colour = "other" if server.startswith("lab3,") else colour_of(server)
+            made.append(Line(server, colour, tuple(points)))
+    return _require(made, "a lab under other work")
+
+
+def _crossings(made):
+    """Which server is the fastest where, in words."""
+    said, before = [], None
+    for x in sorted({point.x for line in made for point in line.points}):
+        best = max(((p.value, line.name) for line in made for p in line.points if p.x == x))
+        if best[1] != before:
+            said.append(f"{best[1]} from {x:,.10g} on")
+        before = best[1]
+    return in_words(said)
+
+
+def _crossover(name, title, pattern, over):
+    def draw(data):
+        found = []
+        for one in work.WORK:
+            match = re.fullmatch(pattern, one.text)
+            if match:
+                found.append((float(match[1].replace(",", "")), one, {}))
+        made = _work_lines(data, found)
+        return lines.draw(name, title, f"Lines, requests per second over {over}, both "
+                          f"logarithmic. The fastest: {_crossings(made)}.", made, over,
+                          "requests/s", thousands, file_of(data))
+
+    return draw
+
+
+waits = _crossover("crossover-waits", "Where the labs cross: handlers that wait",
+                   r"wait ([\d.,]+) ms", "ms that the handler waits")
+primes = _crossover("crossover-primes", "Where the labs cross: handlers that compute",
+                    r"primes below ([\d,]+) in Python", "n, of the primes below n")
+
+
+def connections(which):
+    one = work.SOME[which]
+
+    def draw(data):
+        found = [(count, one, {"connections": count}) for count in (1, 10, 100, 1000)]
+        made = _work_lines(data, found)
+        return lines.draw(f"connections-{which}", f"More connections: {one.text}",
+                          "Lines, requests per second over the number of connections, both "
+                          f"logarithmic. The fastest: {_crossings(made)}.", made, "connections",
+                          "requests/s", thousands, file_of(data))
+
+    return draw
+
+
+def scaling(which):
+    one = scaled.PRIMES[which]
+
+    def draw(data):
+        figures, made = figures_of(data), []
+        for place, python in enumerate(comparison.names(data)):
+            points = []
+            for server, loops in zip(scaled.SERVERS[1:], scaled.LOOPS):
+                keys = [Configuration(f"{name}, {one.text}", "unpinned", python=python).key
+                        for name in (server.name, scaled.SERVERS[1].name)]
+                if figures.has(*keys):
+                    points.append(Point(loops, keys[0], "rps", *figures.ratio(*keys, "rps"),
+                                        base=keys[1]))
+            if points:
+                made.append(Line(python, SERIES_COLOURS[place % 6], tuple(points)))
+        _require(made, "lab2 with several numbers of loops")
+        said = in_words([f"{line.name} {line.points[-1].value:.2f} times with "
+                         f"{line.points[-1].x} loops" for line in made])
+        return lines.draw(f"scaling-{which}", f"What more loops gain: {one.text}",
+                          f"Lines, requests per second over those of one loop: {said}.", made,
+                          "loops of lab2", "times the requests/s of one loop", "{:.2f}".format,
+                          file_of(data), log=False, extra=_machine(data))
+
+    return draw
+
+
+def _machine(data):
+    """What bare threads gain, as a line to hold the others to."""
+    runs = data.get("spinners") or {}
+    most = max(map(int, runs), default=1)
+    if most == 1:
+        return ()
+    ratio = spinners.ratio(runs, most)[0]
+    return (("what the machine gains (threads in C)",
+             [(1, 1.0), (most, ratio), (max(scaled.LOOPS), ratio)]),)
+
+
+# ---- One request ---------------------------------------------------------------------------------
+
+
+def lanes_name(lab, load):
+    return f"lanes-{lab}-{'alone' if load == traced.LOADS[0] else 'loaded'}"
+
+
+def swim_lanes(lab, load):
+    def draw(data):
+        found = [block for block in data["blocks"]
+                 if block["lab"] == lab and block["load"] == load]
+        block = _require(found, f"a trace of {lab}, {load}")[0]
+        threads = [lane["name"] for lane in block["lanes"]]
+        way = [block["hops"][0]["lane"]]
+        way += [hop["lane"] for hop, before in zip(block["hops"][1:], block["hops"])
+                if hop["lane"] != before["lane"]]
+        return lanes.draw(
+            lanes_name(lab, load), f"{lab}, {load}",
+            f"Lanes for the threads {in_words(threads)}. The request takes "
+            f"{number(block['total_us'])} µs, and goes {' → '.join(way)}.", block, file_of(data))
+
+    return draw
+
+

@@ -1,0 +1,94 @@
+"""Figures over a quantity: where lines cross, and what more threads gain."""
+
+from dataclasses import dataclass
+
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from .canvas import COLOURS, MARKERS, Canvas, legend_height
+
+
+@dataclass(frozen=True)
+class Point:
+    x: float
+    key: str
+    field: str
+    value: float
+    low: float
+    high: float
+    base: str = None  # the key that this is held to, where the value is a ratio
+
+
+@dataclass(frozen=True)
+class Line:
+    name: str
+    colour: str
+    points: tuple
+
+
+def draw(name, title, alt, lines, over, unit, form, file="", log=True, extra=()):
+    """over: what the points' x is. extra: lines that weren't measured here, as (text, [(x, y)])."""
+    bottom = 42 + legend_height(len(lines) + len(extra))
+    canvas = Canvas(name, 230 + bottom, left=56, bottom=bottom, top=10)
+    axes, entries = canvas.axes, []
+    for number, line in enumerate(lines):
+        marker = MARKERS[number % len(MARKERS)]
+        _draw_one(canvas, line, marker, form, file)
+        entries.append((line.name, line.colour, marker))
+    for text, points in extra:
+        drawn, = axes.plot(*zip(*points), color=COLOURS["soft"], linestyle="--", linewidth=1.2,
+                           label=text)
+        entries.append(drawn)
+    _scale(axes, lines, log)
+    axes.grid()
+    axes.set_xlabel(over)
+    axes.set_title(unit, fontsize=10, loc="left", color=COLOURS["soft"], x=-0.14, pad=4)
+    canvas.legend(entries)
+    return canvas.finish(title, alt, table(lines, over, form))
+
+
+def _draw_one(canvas, line, marker, form, file):
+    axes, colour = canvas.axes, COLOURS[line.colour]
+    axes.plot([p.x for p in line.points], [p.value for p in line.points], color=colour,
+              linewidth=1.8)
+    for point in line.points:
+        if 0 < point.low < point.high:
+            axes.plot([point.x] * 2, [point.low, point.high], color=colour, linewidth=1.2)
+        drawn, = axes.plot([point.x], [point.value], marker=marker, markersize=6, color=colour)
+        canvas.mark(drawn, f"{line.name}, {point.x:g}: {form(point.value)} "
+                           f"({form(point.low)}..{form(point.high)})",
+                    file=file, key=point.key, field=point.field, base=point.base,
+                    value=repr(float(point.value)), low=repr(float(point.low)),
+                    high=repr(float(point.high)))
+
+
+def _scale(axes, lines, log):
+    places = sorted({p.x for line in lines for p in line.points})
+    if log:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1,), numticks=12))
+        axes.yaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_locator(FixedLocator(places))
+    axes.xaxis.set_minor_locator(NullLocator())
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    if not log:
+        axes.set_ylim(bottom=0)
+
+
+def table(lines, over, form):
+    places = sorted({p.x for line in lines for p in line.points})
+    rows = []
+    for place in places:
+        row = [f"{place:,.10g}"]
+        for line in lines:
+            found = [p for p in line.points if p.x == place]
+            row.append(_cell(found[0], form) if found else "-")
+        rows.append(row)
+    return [over, *(line.name for line in lines)], rows
+
+
+def _cell(point, form):
+    if point.low == point.high:
+        return form(point.value)
+    return f"{form(point.value)} ({form(point.low)}..{form(point.high)})"
