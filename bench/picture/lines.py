@@ -28,7 +28,7 @@ class Line:
 def draw(name, title, alt, lines, over, unit, form, file="", log=True, extra=()):
     """over: what the points' x is. extra: lines that weren't measured here, as (text, [(x, y)])."""
     bottom = 42 + legend_height(len(lines) + len(extra))
-    canvas = Canvas(name, 230 + bottom, left=56, bottom=bottom, top=10)
+    canvas = Canvas(name, 246 + bottom, left=56, bottom=bottom, top=26)
     axes, entries = canvas.axes, []
     for number, line in enumerate(lines):
         marker = MARKERS[number % len(MARKERS)]
@@ -41,7 +41,7 @@ def draw(name, title, alt, lines, over, unit, form, file="", log=True, extra=())
     _scale(axes, lines, log)
     axes.grid()
     axes.set_xlabel(over)
-    axes.set_title(unit, fontsize=10, loc="left", color=COLOURS["soft"], x=-0.14, pad=4)
+    axes.set_title(unit, fontsize=10, loc="left", color=COLOURS["soft"], x=-0.14, pad=6)
     canvas.legend(entries)
     return canvas.finish(title, alt, table(lines, over, form))
 
@@ -66,7 +66,9 @@ def _scale(axes, lines, log):
     if log:
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1,), numticks=12))
+        low, high = axes.get_ylim()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1,) if high / low > 200 else (1, 2, 5),
+                                                numticks=12))
         axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(FixedLocator(places))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -54,7 +54,7 @@ def table(title, found, legend=""):
 
 
 def figure(picture):
-    return (f'<figure id="{text(picture.name)}"><h3>{text(picture.title)}</h3>\n{picture.svg}\n'
+    return (f'<figure id="picture-{text(picture.name)}"><h3>{text(picture.title)}</h3>\n{picture.svg}\n'
             f"<details><summary>Its figures as a table</summary>"
             f"{table(picture.title, picture.table)}</details></figure>\n")
 

@@ -88,7 +88,8 @@ def _sound(data, notes):
                      "damaged and left out")
     there = {block["key"] for block in blocks}
     configurations, lost = [], []
-    for one in data.get("configurations") or []:
+    planned = data.get("configurations")
+    for one in planned if isinstance(planned, list) else []:
         key = _key(one)
         (configurations if key in there else lost).append(one)
         if key not in there:
@@ -101,7 +102,8 @@ def _sound(data, notes):
 
 def _key(configuration):
     try:
-        return Configuration(**configuration).key
+        found = Configuration(**configuration)
+        return found.key if isinstance(found.server, str) else None
     except TypeError:
         return None
 

@@ -12,10 +12,12 @@ sys.path.insert(0, BENCH)
 
 from dataclasses import asdict  # noqa: E402
 
+import interpreters  # noqa: E402
 from driver import (  # noqa: E402
     asking, before_after, in_place, instrument, offline, promises, pythons, results, rungs, scaled, steady,
     work)
 from driver.blocks import Configuration  # noqa: E402
+from picture import traced  # noqa: E402
 
 ENVIRONMENT = {
     "date": "2026-01-02",
@@ -286,3 +288,42 @@ def idle_run(lab3_bytes=446.4):
     return {"kind": "idle", "environment": ENVIRONMENT,
             "blocks": [{"server": "lab3", **found, "bytes_each": lab3_bytes},
                        {"server": "nginx", **found, "bytes_each": 524.6}]}
+
+
+def traces_run():
+    """A request of one lab that goes to a thread and back, alone and among others."""
+    hops = [("parsed", "http", 0.0), ("woken", "loop", 20.0), ("posted", "loop", 30.0),
+            ("written", "http", 50.0)]
+    one = {
+        "lab": "lab1", "requests": 9, "total_us": 50.0,
+        "hops": [{"name": name, "lane": lane, "at_us": at} for name, lane, at in hops],
+        "lanes": [
+            {"name": "http", "slices": [{"doing": "request", "from_us": 40.0, "to_us": 50.0}]},
+            {"name": "loop", "slices": [{"doing": "attaching", "from_us": 5.0, "to_us": 20.0},
+                                        {"doing": "request", "from_us": 20.0, "to_us": 30.0}]},
+        ],
+    }
+    return {"kind": "traces", "environment": ENVIRONMENT,
+            "blocks": [{**one, "load": load} for load in traced.LOADS]}
+
+
+def peers_run(servers=("lab1", "lab3", "nginx"), rounds=3):
+    """A run in which each server costs 10 µs more than the one before."""
+    configurations = [Configuration(server) for server in servers]
+    blocks = [block(c, number, cpu_us=10.0 * place) for number in range(1, rounds + 1)
+              for place, c in enumerate(configurations, 1)]
+    return stored("peers", configurations, blocks, rounds, unfit={}, missing=[])
+
+
+def interpreters_run(rounds=2):
+    several = [pythons.Python(name, "", (), about) for name, about in PYTHONS.items()]
+    return run_of_several("interpreters", interpreters.configurations(several), rounds=rounds)
+
+
+def every_run():
+    """A run of each kind that the report shows, by the name of its file."""
+    measured = {**lab_run(3), "kind": "measure", "groups": ["labs"], "missing": []}
+    found = [lab_run(3), measured, peers_run(), interpreters_run(), ladder_run(3), offline_run(),
+             breakdown_run(3), workloads_run(), scaling_run(3), open_loop_run(), compare_run(rounds=3),
+             soak_run(), idle_run(), eager_run(3), traces_run()]
+    return {results.RECORDS[run["kind"]]: run for run in found}

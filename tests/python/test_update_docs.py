@@ -133,6 +133,52 @@ class Updated(support.WithFolder):
                 self.assertTrue(text.endswith("\n"))
 
 
+class Pictured(support.WithFolder):
+    """Pictures are drawn beside the results, and held against them."""
+
+    TEXT = "Before.\n<!-- picture:rates -->\n<!-- /picture -->\nAfter.\n"
+
+    def run_it(self, check):
+        """(is it good?, what was said)"""
+        pictures, said = update_docs.Pictures(self.folder), io.StringIO()
+        update_docs.updated(self.TEXT, self.folder, pictures)
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            return pictures.handle(check), said.getvalue()
+
+    def test_a_picture_stands_between_its_markers(self):
+        self.assertIn("(no run is stored yet: `make reproduce FULL=1`",
+                      update_docs.updated(self.TEXT, self.folder))
+        results.save("reference.json", support.lab_run(2), self.folder)
+        new = update_docs.updated(self.TEXT, self.folder)
+        self.assertRegex(new, r"-->\n!\[.*lab2: 8 loops 2,500.*\]"
+                              r"\(bench/results/pictures/rates\.svg\)\n<!-- /picture -->\nAfter")
+        self.assertEqual(update_docs.updated(new, self.folder), new)
+
+    def test_the_check_sees_one_that_is_missing_old_or_changed_by_hand(self):
+        results.save("reference.json", support.lab_run(2), self.folder)
+        self.assertEqual(self.run_it(check=True),
+                         (False, "rates.svg differs from the stored results: `make writeup`\n"))
+        self.assertEqual(self.run_it(check=False), (True, "rates.svg is drawn\n"))
+        self.assertEqual(self.run_it(check=True), (True, ""))
+        path = os.path.join(self.folder, "pictures", "rates.svg")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace("2,500", "2,501", 1))
+        self.assertFalse(self.run_it(check=True)[0])
+        self.run_it(check=False)
+        run = support.lab_run(2)
+        run["blocks"][0]["rps"] += 10
+        results.save("reference.json", run, self.folder)
+        self.assertFalse(self.run_it(check=True)[0])
+
+    def test_a_picture_that_is_unknown_or_unclosed_is_an_error(self):
+        for text, said in ((self.TEXT.replace("rates", "rats"), "no picture 'rats'"),
+                           (self.TEXT.replace("<!-- /picture -->", ""), "/picture")):
+            with self.assertRaisesRegex(update_docs.DocumentError, said):
+                update_docs.updated(text, self.folder)
+
+
 class Handled(support.WithFolder):
     def setUp(self):
         super().setUp()
