@@ -5,8 +5,8 @@ A picture or a table that can't be made of what a file holds is left out, and wh
 
 from dataclasses import dataclass, field
 
-from driver import (before_after, comparison, held_up, in_place, ladder_report, promises, reports,
-                    scaled, steady, taken_apart, work)
+from driver import (asking, before_after, comparison, held_up, in_place, instrument, ladder_report,
+                    promises, reports, scaled, steady, taken_apart, work)
 
 from . import chosen, compared, traced
 from .chosen import Lacking
@@ -109,6 +109,11 @@ SECTIONS = (
             (("lab4", in_place.table, in_place.LEGEND),)),
     Section("open-loop", "At a constant rate", "open-loop", "", (),
             (("Latency from when a request was due", steady.table, steady.LEGEND),)),
+    Section("upstream", "Handlers that ask another server", "upstream", "", (),
+            (("Asking by httpx", asking.table, asking.LEGEND),)),
+    Section("tracing", "What the instrument costs", "tracing", "", (),
+            (("With --stats over without", instrument.cost, instrument.LEGEND),
+             ("Does the breakdown add up", instrument.sums, ""))),
     Section("compare", "Beside an earlier revision", "compare", "", (),
             (("CPU time per request", before_after.table, ""),)),
     Section("soak", "Under faults", "soak", "", (),

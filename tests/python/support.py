@@ -325,5 +325,5 @@ def every_run():
     measured = {**lab_run(3), "kind": "measure", "groups": ["labs"], "missing": []}
     found = [lab_run(3), measured, peers_run(), interpreters_run(), ladder_run(3), offline_run(),
              breakdown_run(3), workloads_run(), scaling_run(3), open_loop_run(), compare_run(rounds=3),
-             soak_run(), idle_run(), eager_run(3), traces_run()]
+             soak_run(), idle_run(), eager_run(3), tracing_run(rounds=3), upstream_run(3), traces_run()]
     return {results.RECORDS[run["kind"]]: run for run in found}
