@@ -42,7 +42,7 @@ def main():
         wanted(lab_checks, arguments),
         os.path.dirname(running.COURSE),
         arguments.bin_dir,
-        sandbox.at_home(arguments.bin_dir),
+        sandbox.AT_HOME,
         show=lambda outcome: print(running.describe(outcome), flush=True),
     )
     passed = sum(outcome.status == "passed" for outcome in outcomes)

@@ -31,7 +31,15 @@ PY_SRC += $(SEAM_PY_SRC)
 seams_of = $(if $(filter 1,$(1)),$(BIN)/seam_completions) $(filter %/seam_lab$(1),$(SEAMS))
 check-programs: $(LAB:%=$(BIN)/lab%) $(call seams_of,$(LAB))
 
-check: $(LAB:%=lab%) check-programs ## LAB=1: test your work, step by step (STEP=, TEST=)
+# The same with sanitizers, for the checks that want them; where SAN is chosen, that is all there is.
+sanitized = +$(Q)$(if $(SAN),,$(MAKE) --no-print-directory SAN=$(1) $(2))
+check-memory:
+	$(if $(filter-out 0,$(LAB)),$(call sanitized,address$(comma)undefined,check-programs))
+check-races:
+	$(if $(filter 1,$(LAB)),$(call sanitized,thread,check-queue))
+check-queue: $(BIN)/seam_completions
+
+check: $(LAB:%=lab%) check-programs check-memory check-races ## LAB=1: test your work, step by step (STEP=, TEST=)
 	@$(PYTHON) course/check.py --bin-dir $(BIN) $(or $(LAB),'')$(STEP:%= --step %)$(TEST:%= --test %)
 
 grade: ## LAB=1: the score table and build/grade/lab1/results.json (FROM=DIR)
@@ -51,4 +59,4 @@ doctor: ## is this machine ready for the labs?
 print-bin:
 	@echo $(BIN)
 
-.PHONY: check check-programs doctor grade handin predict print-bin
+.PHONY: check check-memory check-programs check-queue check-races doctor grade handin predict print-bin

@@ -10,6 +10,7 @@ A mutant is a patch against the solved lab, course/mutants/labN/NAME.patch, belo
     Test: lab1_submit_...       the test that must fail there
     Says: lost wake-up          words that the failure must contain
     Ends: by a signal           only if it can't be caught by an assertion: how it is
+    Alone: yes                  no other test notices: these must all pass
 
 Exit status: 0 if all are caught by that test, with those words."""
 
@@ -19,7 +20,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from kit import building, grading, labs, markers, running, sandbox
+from kit import building, grading, labs, markers, running, sandbox, sanitizers
 
 
 @dataclass
@@ -63,12 +64,13 @@ def apply(mutant, tree):
 
 def judge(lab, mutant, steps, by_name):
     """returns what is wrong, or None"""
-    tree = building.write(lab, steps)
-    apply(mutant, tree)
-    where = building.build(lab, warnings=True)
     check = by_name.get(mutant.header["Test"])
     if check is None or str(check.step) != mutant.header["Step"]:
         return f"no test {mutant.header['Test']} at step {mutant.header['Step']}"
+    alone = "Alone" in mutant.header
+    tree = building.write(lab, steps)
+    apply(mutant, tree)
+    where = building.build(lab, sanitizers.TARGETS if alone else [check.build], warnings=True)
     outcome = running.run_one(check, tree, where, sandbox.Limits())
     if outcome.status == "passed":
         return "survives: the test passes"
@@ -78,6 +80,10 @@ def judge(lab, mutant, steps, by_name):
     by_signal = "ended early" in text or "nothing in" in text
     if by_signal and "Ends" not in mutant.header:
         return f"caught by its end only, not by an assertion:\n{text}"
+    others = [other for other in by_name.values() if other is not check] if alone else []
+    for outcome in running.run(others, tree, where, sandbox.Limits()):
+        if outcome.status != "passed":
+            return f"not that test alone fails:\n{running.describe(outcome)}"
     return None
 
 

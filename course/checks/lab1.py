@@ -1,13 +1,14 @@
 """Lab 1, the public tests. The seams first: each can pass before any other step is written."""
 
+from kit import sanitizers, watching
 from kit.checks import Failed, check
 from kit.seams import seam
 
 # ---- Step 1: the completion queue ----------------------------------------------------------------
 
 
-def queue(test, title):
-    seam("seam_completions", test, title, lab=1, step=1, name=f"lab1_{test}")
+def queue(test, title, **more):
+    seam("seam_completions", test, title, lab=1, step=1, name=f"lab1_{test}", **more)
 
 
 queue("many_come_in_one_wake_up", "64 posted before the loop runs: 64 delivered, in one wake-up.")
@@ -16,12 +17,19 @@ queue("a_post_at_the_end_of_a_wake_up_wakes_again", "A post after the last look 
 queue("a_post_after_close_is_refused_and_freed", "A closed queue refuses, and frees.")
 queue("eight_threads_lose_nothing", "Eight threads post at once; all arrive, in each one's order.")
 
+queue(
+    "closing_under_posters",
+    "Closed while others post; ThreadSanitizer finds nothing that two threads touch unlocked.",
+    build=sanitizers.RACES,
+    cause="`posted` and `closed` are read and written under the lock only, by the HTTP thread too",
+)
+
 # ---- Steps 2 to 5, alone -------------------------------------------------------------------------
 
 
-def alone(step, test, title):
+def alone(step, test, title, **more):
     after = (2,) if step == 5 else ()  # both hand over by call_on_loop()
-    seam("seam_lab1", test, title, lab=1, step=step, after=after)
+    seam("seam_lab1", test, title, lab=1, step=step, after=after, **more)
 
 
 alone(0, "completions_are_all_taken", "Given code: one wake-up takes all completions.")
@@ -33,6 +41,13 @@ alone(3, "start_makes_a_task", "The coroutine becomes a task with a done callbac
 alone(3, "start_keeps_only_the_task", "What on_woken() made and doesn't need is released.")
 alone(3, "start_with_a_handler_that_raises", "A handler that raises at once: 500.")
 alone(3, "start_without_a_task", "create_task() fails: 500.")
+alone(
+    3,
+    "start_hands_over_for_good",
+    "What was posted is touched no more; AddressSanitizer looks on.",
+    build=sanitizers.MEMORY,
+    cause="completions_post() gives the request away: the HTTP thread may have freed it already",
+)
 alone(4, "done_with_a_result", "A task's result is the answer.")
 alone(4, "done_with_an_exception", "A task's exception is a 500.")
 alone(4, "done_with_a_cancellation", "A cancelled task is a 503.")
@@ -119,3 +134,17 @@ def lab1_client_gone_cancels(t):
     t.get(server, "/fast?name=B").expect(200, "B", "the server goes on after a client has left")
     server.event("start B")
     server.stop(0, "exit status 3: a request is in flight for ever. Its answer was never posted")
+
+
+@check(lab=1, step=4, after=(1, 2, 3), needs=("lab1_serves",))
+def lab1_nothing_grows(t):
+    """Thousands of requests later Python holds as much as before."""
+    watching.expect_no_growth(t, t.start("--log-level=error", app="growth"))
+
+
+@check(
+    lab=1, step=5, after=(1, 2, 3, 4), needs=("lab1_client_gone_cancels",), build=sanitizers.MEMORY
+)
+def lab1_memory_is_sound(t):
+    """Requests of every kind, and AddressSanitizer finds nothing freed too early or never."""
+    watching.expect_sound_memory(t, t.start("--log-level=error", app="growth"))

@@ -1,5 +1,6 @@
 """Lab 2, the public tests. The seams first: each can pass before any other step is written."""
 
+from kit import sanitizers, watching
 from kit.checks import Failed, check
 from kit.seams import seam
 
@@ -26,6 +27,12 @@ def lab2_starts_its_workers(t):
         cause = "loop_thread_start() starts one and returns once its loop runs"
         raise Failed("threads worker-0, worker-1, worker-2", f"{sorted(names)}", cause)
     server.stop(0, "lab_close() stops as many threads as lab->worker_count says")
+
+
+@check(lab=2, step=1, needs=("lab2_starts",))
+def lab2_leaves_loops_to_their_threads(t):
+    """asyncio's debug mode finds no call from a thread that isn't the loop's."""
+    watching.expect_own_threads(t, t.start("--workers=2", "--debug", app=None))
 
 
 alone(0, "close_stops_workers_then_the_main_loop", "Given code: threads are joined, in their order.")
@@ -109,3 +116,15 @@ def lab2_client_gone_cancels(t):
     t.get(server, "/fast?name=B").expect(200, "B", "the server goes on after a client has left")
     server.event("start B")
     server.stop(0, "exit status 3: a request is in flight for ever. Its answer was never posted")
+
+
+@check(**ALL, needs=("lab2_serves",))
+def lab2_nothing_grows(t):
+    """Thousands of requests later Python holds as much as before."""
+    watching.expect_no_growth(t, t.start("--workers=2", "--log-level=error", app="growth"))
+
+
+@check(**ALL, needs=("lab2_client_gone_cancels",), build=sanitizers.MEMORY)
+def lab2_memory_is_sound(t):
+    """Requests of every kind, and AddressSanitizer finds nothing freed too early or never."""
+    watching.expect_sound_memory(t, t.start("--workers=2", "--log-level=error", app="growth"))

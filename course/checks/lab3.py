@@ -1,5 +1,6 @@
 """Lab 3, the public tests."""
 
+from kit import sanitizers, watching
 from kit.checks import Failed, check
 from kit.seams import seam
 
@@ -66,6 +67,18 @@ def lab3_serves_nobody_while_one_waits(t):
     first.answer().expect(200, '"park":"A"')
     other.answer().expect(200, "B")
     server.stop()
+
+
+@check(lab=3, step=1, needs=("lab3_serves",))
+def lab3_nothing_grows(t):
+    """Thousands of requests later Python holds as much as before."""
+    watching.expect_no_growth(t, t.start("--log-level=error", app="growth"))
+
+
+@check(lab=3, step=1, needs=("lab3_serves",), build=sanitizers.MEMORY)
+def lab3_memory_is_sound(t):
+    """Requests of every kind, and AddressSanitizer finds nothing freed too early or never."""
+    watching.expect_sound_memory(t, t.start("--log-level=error", app="growth"))
 
 
 @check(lab=3, step=2, needs=("lab3_starts",))

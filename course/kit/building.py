@@ -3,7 +3,7 @@ compiled again. For the red gate and the mutants."""
 
 import os
 
-from . import grading, handout, sandbox
+from . import grading, handout, sandbox, sanitizers
 from .labs import ROOT, lock
 
 
@@ -19,10 +19,14 @@ def write(lab, filled):
     return tree
 
 
-def build(lab, warnings=False):
-    """returns where its programs are. Unless `warnings`, each is an error: a starter has none."""
+def build(lab, builds=tuple(sanitizers.TARGETS), warnings=False):
+    """
+    returns where its programs are, those of the plain build. Unless `warnings`, each is an error: a
+    starter has none.
+    """
+    targets = [sanitizers.TARGETS[name] for name in builds]
     status, output, _ = grading.make(
-        tree_of(lab), "-j2", "check-programs", f"LAB={lab}", limits=sandbox.UNLIMITED
+        tree_of(lab), "-j2", *targets, f"LAB={lab}", limits=sandbox.UNLIMITED
     )
     if status != 0 or ("warning:" in output and not warnings):
         raise grading.GraderError(f"lab {lab} doesn't build, or with warnings:\n{output}")

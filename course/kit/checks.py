@@ -7,7 +7,8 @@
         t.get(server, "/error").expect(500)
 
 `step` is where its points count; `after` are further steps without which it can't pass (the red
-gate relies on that). `needs` names checks: if one of them fails, this one isn't run.
+gate relies on that). `needs` names checks: if one of them fails, this one isn't run. `build` names
+the build whose programs it runs (kit/sanitizers.py).
 """
 
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ class Check:
     function: object
     hidden: bool = False
     read: str = ""
+    build: str = ""
 
 
 REGISTRY = {}
@@ -52,21 +54,19 @@ class Outcome:
         return "\n".join([*self.steps, self.expected, self.seen, self.cause])
 
 
-def check(lab, step, after=(), needs=(), hidden=False, read=""):
+def check(lab, step, **more):
     def register(function):
-        add(function.__name__, function, lab, step, after, needs, function.__doc__, hidden, read)
+        add(function.__name__, function, lab, step, title=function.__doc__, **more)
         return function
 
     return register
 
 
-def add(name, function, lab, step, after=(), needs=(), title="", hidden=False, read=""):
+def add(name, function, lab, step, after=(), needs=(), title="", **more):
     if name in REGISTRY:
         raise ValueError(f"two checks are called {name}")
     title = " ".join((title or name).split())
-    REGISTRY[name] = Check(
-        name, lab, step, tuple(after), tuple(needs), title, function, hidden, read
-    )
+    REGISTRY[name] = Check(name, lab, step, tuple(after), tuple(needs), title, function, **more)
 
 
 def of_lab(lab):

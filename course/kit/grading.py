@@ -15,7 +15,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 
-from . import running, sandbox
+from . import running, sandbox, sanitizers
 from .labs import ALLOWED, ROOT, lock
 
 BUILD_TIMEOUT_S = 400
@@ -75,7 +75,12 @@ def make(tree, *arguments, limits=_COMPILING):
     """returns (status, output, what) as sandbox.run()"""
     command = ["make", "--no-print-directory", "-C", tree, "DEPS=0", *arguments]
     return sandbox.run(
-        command, limits, BUILD_TIMEOUT_S, env=sandbox.environment(), output_limit=64 << 10
+        command,
+        limits,
+        BUILD_TIMEOUT_S,
+        output_limit=64 << 10,
+        cwd=tree,
+        env=sandbox.environment(),
     )
 
 
@@ -148,7 +153,7 @@ def grade(lab, student, only=None, show=None):
     lock(base)
     write_starter(base, lab)
     status, output, _ = make(
-        base, "-j2", "check-programs", f"LAB={lab}", limits=sandbox.UNLIMITED
+        base, "-j2", *sanitizers.TARGETS.values(), f"LAB={lab}", limits=sandbox.UNLIMITED
     )
     if status != 0:
         raise GraderError(f"the starter doesn't build:\n{output}")
@@ -156,7 +161,7 @@ def grade(lab, student, only=None, show=None):
     folder = tempfile.mkdtemp(prefix="looplab-grade-")
     try:
         os.chmod(folder, 0o755)
-        with sandbox.as_student():
+        with sandbox.as_student(folder):
             complaints, outcomes = _grade_in(
                 folder, base, where, lab, student, only or lab_checks, show
             )
@@ -175,7 +180,8 @@ def _grade_in(folder, base, where, lab, student, wanted, show):
         if complaint:
             complaints.append(f"{complaint}: the starter's stands in for it")
     sandbox.give_away(tree)
-    status, output, what = make(tree, "-j2", "-k", "check-programs", f"LAB={lab}")
+    targets = sanitizers.TARGETS.values()
+    status, output, what = make(tree, "-j2", "-k", *targets, f"LAB={lab}")
     sandbox.end_descendants()
     sandbox.take_back(tree)
     if status != 0:

@@ -38,6 +38,7 @@ MANIFEST = [
     "course/setup.sh",
     "course/weights.json",
     "handlers",
+    "tests/apps/growth.py",
     "tests/apps/harness.py",
     "tests/apps/hooks.py",
     "tests/apps/park.py",
@@ -46,8 +47,8 @@ MANIFEST = [
     "tools",
 ]
 KIT = [
-    *("__init__", "answers", "checks", "client", "grading", "labs", "predictions", "running"),
-    *("sandbox", "seams", "server", "traces"),
+    *("__init__", "answers", "checks", "client", "grading", "isolation", "labs", "predictions"),
+    *("running", "sandbox", "sanitizers", "seams", "server", "traces", "watching"),
 ]
 
 # What bench/reproduce.py and course/own.py import. The ladder's modules stay out, like the ladder.

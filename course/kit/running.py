@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from . import checks, sandbox
+from . import checks, sandbox, sanitizers
 from .checks import Failed, Outcome
 from .client import Connection
 from .labs import FOLDERS, ROOT
@@ -55,6 +55,14 @@ class Context:
         """GET on a connection of its own. returns the answer"""
         return self.connect(server).send(target).answer()
 
+    def explain(self, failed):
+        """What a sanitizer has said of a server comes before what a client has seen of it."""
+        for thing in self._open:
+            found = sanitizers.report(thing.stderr()) if isinstance(thing, Server) else ""
+            if found and found != failed.seen:
+                return Failed("no word from the sanitizers", found, failed.cause)
+        return failed
+
     def close(self):
         for thing in reversed(self._open):
             thing.close()
@@ -71,11 +79,13 @@ def load(lab, hidden=True):
 
 
 def run_one(check, tree, bin_dir, limits):
-    t = Context(check.lab, tree, bin_dir, limits)
+    where = sanitizers.bin_dir(bin_dir, check.build)
+    t = Context(check.lab, tree, where, sanitizers.limits_for(limits, where))
     outcome, began = Outcome(check, "passed"), time.monotonic()
     try:
         check.function(t)
-    except Failed as failed:
+    except Failed as error:
+        failed = t.explain(error)
         outcome.status = "failed"
         outcome.expected, outcome.seen = failed.expected, failed.seen
         outcome.cause = failed.cause

@@ -6,8 +6,10 @@ What binds, and what doesn't:
   RLIMIT_AS      memory, per process; kills AddressSanitizer at its start, so not for such builds
   RLIMIT_NPROC   processes and threads of the user: doesn't bind root, so root runs students as
                  the user STUDENT_UID, which nothing else uses
-A process that leaves its group (setsid) still is ours: the grader adopts orphans
-(PR_SET_CHILD_SUBREAPER), and end_descendants() ends them by id. Nothing else is ever ended.
+What a program leaves behind, in whatever session, ends with it: as root by its room
+(isolation.py), all at once; where there can be none, by the user that nothing else runs as.
+Otherwise the grader adopts orphans (PR_SET_CHILD_SUBREAPER), and end_descendants() ends them by id.
+Nothing else is ever ended.
 """
 
 import contextlib
@@ -20,9 +22,12 @@ import subprocess
 import time
 from dataclasses import dataclass
 
+from . import isolation, sanitizers
+
 STUDENT_UID = 64123
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_ADDR_NO_RANDOMIZE = 0x0040000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -32,22 +37,20 @@ class Limits:
     memory: int = 4 << 30  # bytes of address space; 0: no limit
     processes: int = 128  # of the user, threads included
     file: int = 64 << 20  # bytes
+    random_addresses: bool = True  # ThreadSanitizer wants some addresses for itself
 
 
 # For `make check`: the student's own machine, so only what keeps a runaway from harming them.
 AT_HOME = Limits(processes=0)
 
 
-def at_home(bin_dir):
-    """The same; a build with sanitizers reserves more address space than there is memory."""
-    return Limits(processes=0, memory=0) if "-san-" in bin_dir else AT_HOME
-
-
 UNLIMITED = Limits(cpu_s=0, memory=0, processes=0, file=0)
 
-ended = set()  # ids of all that end_descendants() had to end
+ended = set()  # ids of all that had to be ended besides the programs themselves
 _adopts = False
 _as_user = None  # a uid, or None: as who we are
+_folder = None  # what is theirs, while they are that user
+_rooms = {}  # of programs that run: {pid: isolation.Room}
 
 
 def adopt_orphans():
@@ -57,14 +60,14 @@ def adopt_orphans():
 
 
 @contextlib.contextmanager
-def as_student():
-    """Inside, what is spawned runs as STUDENT_UID, if we are root."""
-    global _as_user
-    _as_user = STUDENT_UID if os.geteuid() == 0 else None
+def as_student(folder):
+    """Inside, what is spawned runs as STUDENT_UID, if we are root; `folder` is where it works."""
+    global _as_user, _folder
+    _as_user, _folder = STUDENT_UID if os.geteuid() == 0 else None, folder
     try:
         yield
     finally:
-        _as_user = None
+        _as_user = _folder = None
 
 
 def _chown(folder, uid):
@@ -93,8 +96,10 @@ def _bound(what, value):
         resource.setrlimit(what, (value, value))
 
 
-def _preparation(limits):
+def _preparation(limits, room):
     def prepare():
+        if room is not None:
+            room.furnish()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         _bound(resource.RLIMIT_CPU, limits.cpu_s)
         _bound(resource.RLIMIT_AS, limits.memory)
@@ -104,6 +109,8 @@ def _preparation(limits):
             os.setgid(_as_user)
             os.setuid(_as_user)
             _bound(resource.RLIMIT_NPROC, limits.processes)
+        if not limits.random_addresses and hasattr(_libc, "personality"):
+            _libc.personality(_ADDR_NO_RANDOMIZE)
         if hasattr(_libc, "prctl"):  # a change of user would clear it
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
@@ -114,24 +121,32 @@ def environment(**more):
     """What a student's process sees: no PYTHON*, CRITERION*, MAKE* or LD_* of whoever grades."""
     wanted = ("PATH", "HOME", "LANG", "TERM")
     kept = {name: os.environ[name] for name in wanted if name in os.environ}
-    kept.update(
-        ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:exitcode=99",
-        UBSAN_OPTIONS="print_stacktrace=1",
-        **more,
-    )
-    return kept
+    return kept | sanitizers.OPTIONS | more
 
 
 def spawn(command, limits, **options):
     """subprocess.Popen in a session of its own. `env` is the whole environment."""
     options.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.Popen(
-        command, start_new_session=True, preexec_fn=_preparation(limits), **options
-    )
+    roomy = _as_user is not None and isolation.available()
+    room = isolation.Room(_folder) if roomy else None
+    with room or contextlib.nullcontext():
+        process = subprocess.Popen(
+            command, start_new_session=True, preexec_fn=_preparation(limits, room), **options
+        )
+    if room is not None:
+        _rooms[process.pid] = room
+    return process
 
 
 def end(process):
     """End the process, its group, and what it has left behind. Harmless if it has ended."""
+    room = _rooms.pop(process.pid, None)
+    if room is not None:
+        ended.update(set(_descendants()) - {process.pid, room.holder})
+        room.end()
+        process.wait()
+        room.wait()
+        return
     if process.poll() is None:
         try:
             os.killpg(process.pid, signal.SIGKILL)
@@ -139,6 +154,18 @@ def end(process):
             pass
     process.wait()
     end_descendants(known={process.pid})
+    if _as_user is not None:
+        _end_user()
+
+
+def _end_user():
+    """One signal to all processes of the student's user: none can fork on meanwhile."""
+    pid = os.fork()
+    if pid == 0:
+        os.setuid(_as_user)
+        os.kill(-1, signal.SIGKILL)  # not to itself
+        os._exit(0)
+    os.waitpid(pid, 0)
 
 
 def _children():

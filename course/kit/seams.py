@@ -8,13 +8,13 @@ standard input once the test is through.
 import os
 import secrets
 
-from . import checks, sandbox
+from . import checks, sandbox, sanitizers
 from .checks import Failed
 
 TIMEOUT_S = 20
 
 
-def _run(t, program, test):
+def _run(t, program, test, cause):
     word = secrets.token_hex(16)
     read, write = os.pipe()
     os.write(write, f"{word}\n".encode())
@@ -33,18 +33,19 @@ def _run(t, program, test):
     lines = output.rstrip("\n").split("\n")
     if not what and status == 0 and lines[-1] == f"passed {word}":
         return
-    _fail(lines, status, what)
+    _fail(lines, status, what, cause)
 
 
-def _fail(lines, status, what):
-    """Take apart what seam_fail() in course/seam/seam.c prints."""
+def _fail(lines, status, what, cause):
+    """Take apart what seam_fail() in course/seam/seam.c prints; `cause` is of a sanitizer's report."""
     parts = {"expected": "", "seen": "", "cause": ""}
-    for at, line in enumerate(lines):
+    for line in lines:
         key, _, rest = line.strip().partition(": ")
         if key in parts and not parts[key]:
             parts[key] = rest
-        if "Sanitizer" in line:
-            raise Failed("no word from the sanitizers", line.strip(), "\n".join(lines[at:][:25]))
+    found = sanitizers.report("\n".join(lines))
+    if found:
+        raise Failed("no word from the sanitizers", found, cause)
     if parts["expected"] and not what:
         raise Failed(parts["expected"], parts["seen"], parts["cause"])
     raise Failed(
@@ -54,13 +55,14 @@ def _fail(lines, status, what):
     )
 
 
-def seam(program, test, title, lab, step, name=None, hidden=False, after=()):
-    """Register the test `test` of build/.../bin/`program` as a check."""
+def seam(program, test, title, lab, step, name=None, cause="", **more):
+    """
+    Register the test `test` of build/.../bin/`program` as a check. `cause` says what a report of a
+    sanitizer means, where the check names such a build.
+    """
 
     def function(t):
         t.step(f"ran {program} {test}: the code of step {step} alone, between fakes")
-        _run(t, program, test)
+        _run(t, program, test, cause)
 
-    checks.add(
-        name or f"lab{lab}_{test}", function, lab, step, after=after, title=title, hidden=hidden
-    )
+    checks.add(name or f"lab{lab}_{test}", function, lab, step, title=title, **more)

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-from . import sandbox
+from . import sandbox, sanitizers
 from .checks import Failed
 
 DEADLINE_S = 20
@@ -78,6 +78,9 @@ class Server:
         return os.pread(self.err.fileno(), _OUTPUT_LIMIT, start).decode(errors="replace")
 
     def tail(self):
+        found = sanitizers.report(self.stderr())
+        if found:
+            return found
         lines = self.stderr().strip().split("\n")[-12:]
         return "" if lines == [""] else "its standard error ends with:\n" + "\n".join(lines)
 
@@ -140,9 +143,15 @@ class Server:
         return True, switches
 
     def thread_name(self, thread):
-        """What the system calls the thread with that id. Linux only."""
-        with open(f"/proc/{self.process.pid}/task/{thread}/comm", encoding="utf-8") as file:
-            return file.read().strip()
+        """What the system calls the thread that knows itself by that id. Linux only."""
+        for task in os.listdir(f"/proc/{self.process.pid}/task"):
+            folder = f"/proc/{self.process.pid}/task/{task}"
+            with open(f"{folder}/status", encoding="utf-8") as file:
+                ids = re.search(r"^NSpid:.*$", file.read(), re.MULTILINE)
+            if ids and ids.group().split()[-1] == str(thread):  # in its own room's numbers
+                with open(f"{folder}/comm", encoding="utf-8") as file:
+                    return file.read().strip()
+        raise Failed(f"the server has a thread {thread}", "it has none")
 
     def thread_names(self):
         """As the system knows them. Linux only."""

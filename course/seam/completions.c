@@ -9,12 +9,13 @@
 #include "common/http/internal.h"
 #include "course/seam/seam.h"
 
-enum { MANY = 64, POSTERS = 8, POSTS = 2000 };
+enum { MANY = 64, POSTERS = 8, POSTS = 2000, CLOSINGS = 20, POSTS_TILL_CLOSED = 500 };
 
 /* A loop, the queue, and what was delivered. HTTP thread only. */
 typedef struct {
     uv_loop_t     loop;
     http_pool_t  *pool;
+    http_server_t server; /* only its books are touched */
     completions_t queue;
     uv_timer_t    deadline; /* turns a hang into a failure */
     int           wake_ups, delivered, wanted;
@@ -32,8 +33,9 @@ static http_request_t *numbered(queue_t *self, uintptr_t poster, uintptr_t numbe
 
     if (req == NULL)
         seam_fail("memory for a request", "none", "");
-    else
-        req->lab_data = (void *)(poster * 1000000 + number);
+    req->lab_data = (void *)(poster * 1000000 + number);
+    req->server = &self->server; /* completions_close() gives it back what is queued still */
+    req->lent = true;
     return req;
 }
 
@@ -99,16 +101,23 @@ static void queue_open(queue_t *self)
     uv_timer_start(&self->deadline, on_deadline, 10000, 0);
 }
 
-static void queue_close(queue_t *self)
+/* The queue is closed already. */
+static void finish(queue_t *self)
 {
-    completions_close(&self->queue);
     uv_close((uv_handle_t *)&self->deadline, NULL);
     uv_run(&self->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&self->loop);
     SEAM_EXPECT(atomic_load(&self->pool->users) == 1u + self->pool->free_count,
                 "every request struct is back in the pool",
                 "a reference is lost: who takes a request also drops it, or hands it on",
                 "%u are held still", atomic_load(&self->pool->users) - 1 - self->pool->free_count);
     http_pool_close(self->pool);
+}
+
+static void queue_close(queue_t *self)
+{
+    completions_close(&self->queue);
+    finish(self);
 }
 
 static void expect_delivered(const queue_t *self)
@@ -210,9 +219,7 @@ static void a_post_after_close_is_refused_and_freed(void)
                 "a refused post takes over `req` and `resp` too, and frees both", "%u are left",
                 atomic_load(&req->refs));
     http_request_unref(req);
-    uv_close((uv_handle_t *)&self.deadline, NULL);
-    uv_run(&self.loop, UV_RUN_DEFAULT);
-    http_pool_close(self.pool);
+    finish(&self);
 }
 
 /* ---- Many threads ---------------------------------------------------------------------------- */
@@ -221,6 +228,8 @@ typedef struct {
     queue_t         *queue;
     http_request_t  *requests[POSTS];
     http_response_t *responses[POSTS];
+    uintptr_t        count;   /* of these */
+    uv_sem_t        *posting; /* borrowed: posted when a quarter of them is; NULL: nobody waits */
     uv_thread_t      thread;
     int              refused;
 } poster_t;
@@ -229,9 +238,23 @@ static void poster_main(void *arg)
 {
     poster_t *self = arg;
 
-    for (int i = 0; i < POSTS; i++)
+    for (uintptr_t i = 0; i < self->count; i++) {
+        if (self->posting != NULL && i == self->count / 4)
+            uv_sem_post(self->posting);
         self->refused +=
             completions_post(&self->queue->queue, self->requests[i], self->responses[i]) != 0;
+    }
+}
+
+/* Requests and answers are made beforehand: the pool is the HTTP thread's. */
+static void prepare(poster_t *self, queue_t *queue, uintptr_t number, uintptr_t count)
+{
+    self->queue = queue;
+    self->count = count;
+    for (uintptr_t k = 0; k < count; k++) {
+        self->requests[k] = numbered(queue, number, k + 1);
+        self->responses[k] = answer();
+    }
 }
 
 static void eight_threads_lose_nothing(void)
@@ -247,13 +270,8 @@ static void eight_threads_lose_nothing(void)
     self.wanted = POSTERS * POSTS;
     self.delivered = 0;
     self.last[0] = 0;
-    for (uintptr_t i = 0; i < POSTERS; i++) {
-        posters[i].queue = &self;
-        for (uintptr_t k = 0; k < POSTS; k++) {
-            posters[i].requests[k] = numbered(&self, i, k + 1);
-            posters[i].responses[k] = answer();
-        }
-    }
+    for (uintptr_t i = 0; i < POSTERS; i++)
+        prepare(&posters[i], &self, i, POSTS);
     for (int i = 0; i < POSTERS; i++)
         uv_thread_create(&posters[i].thread, poster_main, &posters[i]);
     uv_run(&self.loop, UV_RUN_DEFAULT);
@@ -267,6 +285,43 @@ static void eight_threads_lose_nothing(void)
     queue_close(&self);
 }
 
+/*
+ * The queue is closed while others post. Each post is taken or refused, and nothing is lost either
+ * way; ThreadSanitizer looks on.
+ */
+static void close_under_posters(poster_t *posters, bool take_first)
+{
+    queue_t  self;
+    uv_sem_t posting;
+
+    queue_open(&self);
+    self.wanted = POSTERS * POSTS_TILL_CLOSED;
+    uv_sem_init(&posting, 0);
+    for (uintptr_t i = 0; i < POSTERS; i++)
+        prepare(&posters[i], &self, i, POSTS_TILL_CLOSED);
+    for (int i = 0; i < POSTERS; i++) {
+        posters[i].posting = &posting;
+        uv_thread_create(&posters[i].thread, poster_main, &posters[i]);
+    }
+    for (int i = 0; i < POSTERS / 2; i++)
+        uv_sem_wait(&posting);
+    if (take_first)
+        run_turns(&self);
+    completions_close(&self.queue);
+    for (int i = 0; i < POSTERS; i++)
+        uv_thread_join(&posters[i].thread);
+    uv_sem_destroy(&posting);
+    finish(&self);
+}
+
+static void closing_under_posters(void)
+{
+    static poster_t posters[POSTERS];
+
+    for (int i = 0; i < CLOSINGS; i++)
+        close_under_posters(posters, i % 2 != 0);
+}
+
 int main(int argc, char **argv)
 {
     static const seam_test_t tests[] = {
@@ -275,6 +330,7 @@ int main(int argc, char **argv)
         {"a_post_at_the_end_of_a_wake_up_wakes_again", a_post_at_the_end_of_a_wake_up_wakes_again},
         {"a_post_after_close_is_refused_and_freed", a_post_after_close_is_refused_and_freed},
         {"eight_threads_lose_nothing", eight_threads_lose_nothing},
+        {"closing_under_posters", closing_under_posters},
     };
 
     return seam_main(argc, argv, tests, SEAM_COUNT(tests));

@@ -167,7 +167,7 @@ static void start_keeps_only_the_task(void)
     expect_refs(req, "the callback holds a reference to the request until it dies: Py_DECREF it");
 }
 
-static void start_that_fails_is_a_500(const char *handler, const char *failing)
+static http_request_t *start_that_fails_is_a_500(const char *handler, const char *failing)
 {
     lab_t          *lab = open_lab();
     http_request_t *req = seam_request(handler);
@@ -180,20 +180,33 @@ static void start_that_fails_is_a_500(const char *handler, const char *failing)
                 "bridge_response(req, NULL) makes a 500 of it. Only the HTTP thread may answer",
                 "%d posted, %d answered, the last with status %d", seam_record.posted,
                 seam_record.answered, seam_record.status);
+    seam_expect_no_error("on_woken()");
+    return req;
+}
+
+static void start_that_fails_leaves_no_task(const char *handler, const char *failing)
+{
+    http_request_t *req = start_that_fails_is_a_500(handler, failing);
+
     SEAM_EXPECT(req->lab_data == NULL, "req->lab_data stays NULL", "there is no task to cancel",
                 "it is set");
-    seam_expect_no_error("on_woken()");
 }
 
 static void start_with_a_handler_that_raises(void)
 {
-    start_that_fails_is_a_500("raises", "");
+    start_that_fails_leaves_no_task("raises", "");
     seam_expect_calls("", "there is no coroutine, so there is nothing to start");
 }
 
 static void start_without_a_task(void)
 {
-    start_that_fails_is_a_500("hello", "fail.add('create_task')");
+    start_that_fails_leaves_no_task("hello", "fail.add('create_task')");
+}
+
+static void start_hands_over_for_good(void)
+{
+    seam_guard_requests();
+    start_that_fails_is_a_500("raises", "");
 }
 
 /* ---- Step 4 ---------------------------------------------------------------------------------- */
@@ -304,6 +317,7 @@ int main(int argc, char **argv)
         {"start_keeps_only_the_task", start_keeps_only_the_task},
         {"start_with_a_handler_that_raises", start_with_a_handler_that_raises},
         {"start_without_a_task", start_without_a_task},
+        {"start_hands_over_for_good", start_hands_over_for_good},
         {"done_with_a_result", done_with_a_result},
         {"done_with_an_exception", done_with_an_exception},
         {"done_with_a_cancellation", done_with_a_cancellation},

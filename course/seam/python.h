@@ -53,6 +53,12 @@ void seam_expect_calls(const char *expected, const char *cause);
 /* No object of that Python class is left. */
 void seam_expect_alive(const char *type, const char *cause);
 
+/*
+ * From now on a request that is handed over is no more to be touched: AddressSanitizer reports who
+ * does. Nothing in a build without it. The references stay free to count: callables hold some.
+ */
+void seam_guard_requests(void);
+
 void seam_respond(http_request_t *req, http_response_t *resp);
 int  seam_post(completions_t *queue, http_request_t *req, http_response_t *resp);
 bool seam_take(completions_t *queue, http_request_t **req, http_response_t **resp);
