@@ -1,5 +1,7 @@
 """Lab 1, the public tests. The seams first: each can pass before any other step is written."""
 
+import secrets
+
 from kit import sanitizers, watching
 from kit.checks import Failed, check
 from kit.seams import seam
@@ -72,7 +74,8 @@ def lab1_serves(t):
     server = t.start(app=None)
     for _ in range(3):
         t.get(server, "/").expect(200, "Hello, World!")
-    t.get(server, "/users/7?x=y").expect(200, '"user_id":"7"')
+    user = secrets.token_hex(4)
+    t.get(server, f"/users/{user}?x=y").expect(200, f'"user_id":"{user}"')
     server.stop()
 
 

@@ -48,7 +48,8 @@ MANIFEST = [
 ]
 KIT = [
     *("__init__", "answers", "checks", "client", "grading", "isolation", "labs", "predictions"),
-    *("running", "sandbox", "sanitizers", "seams", "server", "traces", "watching"),
+    *("running", "sandbox", "sanitizers", "seams", "server", "symbols", "traces"),
+    "watching",
 ]
 
 # What bench/reproduce.py and course/own.py import. The ladder's modules stay out, like the ladder.

@@ -2,8 +2,8 @@
 
 As root on Linux, unless a container forbids it. What is spawned into a room, and all that this
 starts, lives in a PID namespace whose first process is ours; when that is killed the kernel ends all
-the others at once, whatever they do. They see no process but their own, and only a small memory file
-system where they could write: what they put there goes with the room.
+the others at once, whatever they do. They see no process but their own, nothing of the grader's files,
+and only a small memory file system where they could write: what they put there goes with the room.
 """
 
 import ctypes
@@ -44,11 +44,12 @@ def _hold():
 class Room:
     """
     with Room(folder) as room: what is spawned in this block is born into it, and calls
-    room.furnish() before it gives up root. `folder` is what it sees of a place that it may write to.
+    room.furnish() before it gives up root. `folder` is what it sees of a place that it may write to;
+    of `hidden` it sees nothing.
     """
 
-    def __init__(self, folder):
-        self._folder, self.holder, self._ours = folder, None, -1
+    def __init__(self, folder, hidden=()):
+        self._folder, self._hidden, self.holder, self._ours = folder, hidden, None, -1
 
     def __enter__(self):
         self._ours = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -69,6 +70,8 @@ class Room:
         folder = os.open(self._folder, os.O_PATH | os.O_CLOEXEC)
         for place in filter(os.path.isdir, _WRITABLE):
             _mount("room", place, "tmpfs", _MS_NOSUID | _MS_NODEV, f"mode=1777,size={ROOM_BYTES}")
+        for place in filter(os.path.isdir, self._hidden):
+            _mount("room", place, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=700,size=4096")
         os.makedirs(self._folder, exist_ok=True)
         _mount(f"/proc/self/fd/{folder}", self._folder, None, _MS_BIND)
         os.chdir(here if os.path.isdir(here) else self._folder)

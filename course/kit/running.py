@@ -18,8 +18,10 @@ CROWD = 40  # processes: no lab has a reason for any
 class Context:
     """What a check gets: the student's programs, and a place for what it has done so far."""
 
-    def __init__(self, lab, tree, bin_dir, limits):
-        self.lab, self.tree, self.bin_dir, self.limits = lab, tree, bin_dir, limits
+    def __init__(self, check, tree, bin_dir, limits):
+        self.lab, self.tree, self.plain_dir = check.lab, tree, bin_dir
+        self.bin_dir = sanitizers.bin_dir(bin_dir, check.build)
+        self.limits = sanitizers.limits_for(limits, self.bin_dir)
         self.steps, self._open = [], []
 
     def step(self, text):
@@ -79,8 +81,7 @@ def load(lab, hidden=True):
 
 
 def run_one(check, tree, bin_dir, limits):
-    where = sanitizers.bin_dir(bin_dir, check.build)
-    t = Context(check.lab, tree, where, sanitizers.limits_for(limits, where))
+    t = Context(check, tree, bin_dir, limits)
     outcome, began = Outcome(check, "passed"), time.monotonic()
     try:
         check.function(t)

@@ -23,6 +23,7 @@ import time
 from dataclasses import dataclass
 
 from . import isolation, sanitizers
+from .labs import ROOT
 
 STUDENT_UID = 64123
 _PR_SET_PDEATHSIG = 1
@@ -128,7 +129,7 @@ def spawn(command, limits, **options):
     """subprocess.Popen in a session of its own. `env` is the whole environment."""
     options.setdefault("stdin", subprocess.DEVNULL)
     roomy = _as_user is not None and isolation.available()
-    room = isolation.Room(_folder) if roomy else None
+    room = isolation.Room(_folder, [ROOT]) if roomy else None
     with room or contextlib.nullcontext():
         process = subprocess.Popen(
             command, start_new_session=True, preexec_fn=_preparation(limits, room), **options

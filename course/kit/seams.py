@@ -2,19 +2,26 @@
 
 Such a program shares its process with the student's code. So it isn't believed for its exit status
 alone, nor for what it prints on the way: its last line has to repeat a word that it reads from
-standard input once the test is through.
+standard input once the test is through; and code that could do that in its place is not run at all
+(symbols.py).
 """
 
 import os
 import secrets
 
-from . import checks, sandbox, sanitizers
+from . import checks, sandbox, sanitizers, symbols
 from .checks import Failed
 
 TIMEOUT_S = 20
+_NO_TEST = "such code could pass in the test's place, so no test of this kind is run with it"
 
 
 def _run(t, program, test, cause):
+    odd = "-san-" not in t.plain_dir and symbols.suspicious(
+        t.tree, os.path.join(t.tree, os.path.dirname(t.plain_dir)), t.lab
+    )
+    if odd:
+        raise Failed("code that a test can share its process with", odd, _NO_TEST)
     word = secrets.token_hex(16)
     read, write = os.pipe()
     os.write(write, f"{word}\n".encode())
