@@ -209,15 +209,24 @@ static void print_banner(supervisor_t *self)
     self->served = true;
 }
 
-static void on_serving(supervisor_t *self, member_t *member)
+/* All the others at once; but interpreters start one after the other, as CPython likes it best. */
+static void begin_more(supervisor_t *self)
 {
-    member->serves = true;
-    self->serving++;
-    while (!self->stopping && self->begun < self->options.workers)
+    bool all = self->options.isolation != ISOLATION_INTERPRETERS;
+
+    for (bool more = true; more && !self->stopping && self->begun < self->options.workers;
+         more = all)
         if (begin(self) != 0) {
             self->status = 1;
             stop(self);
         }
+}
+
+static void on_serving(supervisor_t *self, member_t *member)
+{
+    member->serves = true;
+    self->serving++;
+    begin_more(self);
     if (self->stopping || self->serving < self->options.workers)
         return;
     print_banner(self);

@@ -109,7 +109,7 @@ def lab5_name(isolation, workers):
 def isolations(python):
     """What lab5's workers can be on this interpreter."""
     found = re.match(r"3\.(\d+)", python.about.get("version", ""))
-    own_gils = found is not None and int(found[1]) >= 12
+    own_gils = found is not None and int(found[1]) >= 12 and not python.free_threaded
     return ("threads", *(["interpreters"] if own_gils else []), "processes")
 
 

@@ -146,7 +146,7 @@ int bridge_open(bridge_t **out, const bridge_options_t *options, bridge_thread_t
 
 /* ---- Further interpreters -------------------------------------------------------------------- */
 
-#if PY_VERSION_HEX >= 0x030C0000
+#if PY_VERSION_HEX >= 0x030C0000 && !defined(Py_GIL_DISABLED)
 
 const char *bridge_no_isolation(void)
 {
@@ -171,14 +171,21 @@ static int new_interpreter(void)
  * 3.13 forgets such a thread when its thread-local variables go: after the module that does it. So
  * they go now.
  */
-static const char forget_thread[] = "import threading\n"
-                                    "info = getattr(threading, '_thread_local_info', None)\n"
-                                    "if info is not None:\n"
-                                    "    vars(info).clear()\n";
+static void forget_thread(void)
+{
+    PyObject *info = bridge_import("threading", "_thread_local_info"); /* new; 3.13 has it */
+    PyObject *variables = info == NULL ? NULL : PyObject_GetAttrString(info, "__dict__"); /* new */
+
+    if (variables != NULL)
+        PyDict_Clear(variables);
+    Py_XDECREF(variables);
+    Py_XDECREF(info);
+    PyErr_Clear();
+}
 
 static void end_interpreter(bridge_t *bridge, PyThreadState *tstate)
 {
-    PyRun_SimpleString(forget_thread);
+    forget_thread();
     Py_EndInterpreter(tstate);
     PyEval_RestoreThread(bridge->first);
     PyThreadState_Clear(bridge->first);
@@ -189,7 +196,12 @@ static void end_interpreter(bridge_t *bridge, PyThreadState *tstate)
 
 const char *bridge_no_isolation(void)
 {
+#ifdef Py_GIL_DISABLED
+    return "without a GIL threads compute in parallel, and CPython 3.13 can't start an interpreter "
+           "safely beside others that run (ThreadSanitizer finds it initialising their types)";
+#else
     return "a sub-interpreter has a GIL of its own from CPython 3.12 on";
+#endif
 }
 
 static int new_interpreter(void)
