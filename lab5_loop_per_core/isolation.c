@@ -1,3 +1,4 @@
+/* Threads and interpreters are begun here as the same thing; what differs for them is in worker.c. */
 #include "lab5_loop_per_core/isolation.h"
 
 #include <errno.h>

@@ -8,9 +8,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/lab/platform.h"
 #include "common/lab/shard.h"
 #include "common/lab/tracing.h"
 
@@ -270,14 +270,10 @@ static void finish(worker_t *self)
 
 static void write_usage(worker_t *self)
 {
-    struct rusage usage;
-
     if (self->setup->bridge != NULL)
         return; /* it is the whole process's */
-    getrusage(RUSAGE_SELF, &usage);
-    self->page->cpu_us = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
-                         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-    self->page->max_rss_kib = usage.ru_maxrss;
+    self->page->cpu_us = platform_cpu_seconds() * 1e6;
+    self->page->max_rss_kib = platform_max_rss_kib();
 }
 
 void worker_run(const worker_setup_t *setup)

@@ -1,7 +1,9 @@
+/* Sums over books: each entry is read by itself, so that figures of one moment may differ by a request. */
 #include "common/lab/book.h"
 
-#include <sys/resource.h>
 #include <time.h>
+
+#include "common/lab/platform.h"
 
 void book_update(book_t *self, const http_server_t *server)
 {
@@ -40,15 +42,6 @@ http_stats_t books_stats(const books_t *self)
     return stats;
 }
 
-static double own_cpu_seconds(void)
-{
-    struct rusage usage;
-
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
 /* 0 of a process that has ended. */
 static double cpu_seconds_of(pid_t pid)
 {
@@ -65,7 +58,7 @@ double books_cpu_seconds(const books_t *self)
     double sum = 0;
 
     if (book_get(&self->books[0], BOOK_PID) == 0)
-        return own_cpu_seconds();
+        return platform_cpu_seconds();
     for (unsigned i = 0; i < self->count; i++)
         sum += cpu_seconds_of((pid_t)book_get(&self->books[i], BOOK_PID));
     return sum;

@@ -1,3 +1,4 @@
+/* Nothing of Python, no thread, no descriptor is there yet when this runs. */
 #include "common/lab/command_line.h"
 
 #include <stdio.h>

@@ -1,8 +1,10 @@
+/* All of it goes to standard output, but for what is due at once or is a warning. */
 #include "common/lab/console.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
+
+#include "common/lab/platform.h"
 
 void console_banner(console_t *self, const char *python, int port, const char *more)
 {
@@ -49,12 +51,8 @@ void console_stopping(const console_t *self, unsigned in_flight)
 
 void console_own_usage(console_totals_t *totals)
 {
-    struct rusage usage;
-
-    getrusage(RUSAGE_SELF, &usage);
-    totals->cpu_us += (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
-                      (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-    totals->max_rss_kib += usage.ru_maxrss;
+    totals->cpu_us += platform_cpu_seconds() * 1e6;
+    totals->max_rss_kib += platform_max_rss_kib();
 }
 
 double console_summary(const console_t *self, const console_totals_t *totals)

@@ -18,6 +18,23 @@ void platform_allow_descriptors(unsigned count)
     setrlimit(RLIMIT_NOFILE, &limit); /* if not, accepting pauses earlier */
 }
 
+double platform_cpu_seconds(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+long platform_max_rss_kib(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+}
+
 #ifdef __linux__
 #include <sched.h>
 #include <signal.h>

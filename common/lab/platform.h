@@ -15,6 +15,10 @@ int platform_pin(const char *cpus);
 /* This process is killed when `parent`, which has just forked it, ends. thread: the only one */
 void platform_end_with_parent(pid_t parent);
 
+/* CPU time of this process so far in seconds, start included; its largest resident memory in KiB. */
+double platform_cpu_seconds(void);
+long   platform_max_rss_kib(void);
+
 /*
  * Have room for `count` open files: raises the process's soft limit as far as that, or as the hard
  * limit allows; never lowers it. Commands that handlers start inherit it.

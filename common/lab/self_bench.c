@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+
+#include "common/lab/platform.h"
 
 enum { WARM_UP_SECONDS = 1, OUTPUT_MAX = 8192 };
 
@@ -108,13 +109,8 @@ bool wrk_parse(const char *text, wrk_result_t *result)
 
 static double cpu_seconds(const self_bench_t *self)
 {
-    struct rusage usage;
-
-    if (self->events.cpu_seconds != NULL)
-        return self->events.cpu_seconds(self->owner);
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    return self->events.cpu_seconds == NULL ? platform_cpu_seconds()
+                                            : self->events.cpu_seconds(self->owner);
 }
 
 /* Start wrk for so many seconds. returns 0 or libuv's error */
