@@ -90,7 +90,16 @@ def of_lab3(bench):
     return [f"{bench.load(lab, **waiting).rps:,.0f}" for lab in ("lab1", "lab3")]
 
 
-MEASURES = {0: of_lab0, 1: of_lab1, 2: of_lab2, 3: of_lab3}
+def of_lab4(bench):
+    gives_way = {"path": "/wait?ms=0", "answer": b'{"waited_ms":0}'}
+    found = []
+    for more in ({}, gives_way):
+        four, one = (bench.load(lab, **more).rps for lab in ("lab4", "lab1"))
+        found.append(_share(four / one))
+    return found
+
+
+MEASURES = {0: of_lab0, 1: of_lab1, 2: of_lab2, 3: of_lab3, 4: of_lab4}
 
 
 def show_predictions(bench):

@@ -75,14 +75,19 @@ static int on_task_asked(void *owner)
 
     if (step == NULL || step->started != NULL)
         return 0; /* asyncio knows */
+    /* LAB 4, STEP 5 { make the task now, and have asyncio know it as the current one */
     if (make_task(lab, step) != 0)
         return -1;
     return set_current_task(lab, step, lab->asyncio.enter_task);
+    /* } LAB 4, STEP 5; until then:
+     *     return 0;
+     */
 }
 
 /* ④ The request's task goes on with what the step came to: `value`, stolen, or an exception. */
 static void go_on(lab_t *lab, first_step_t *step, PySendResult outcome, PyObject *value)
 {
+    /* LAB 4, STEP 3 { the task, if there is none yet; tell what it steps; it is current no more */
     bool was_asked_for = step->started != NULL;
 
     if (!was_asked_for && make_task(lab, step) != 0) {
@@ -94,11 +99,17 @@ static void go_on(lab_t *lab, first_step_t *step, PySendResult outcome, PyObject
     if (was_asked_for && set_current_task(lab, step, lab->asyncio.leave_task) != 0)
         PyErr_WriteUnraisable(lab->loop.loop);
     Py_DECREF(step->started);
+    /* } LAB 4, STEP 3; until then:
+     *     (void)make_task, (void)set_current_task, (void)lab, (void)outcome;
+     *     Py_XDECREF(value);
+     *     http_respond_transfer(step->req, http_response_of_status(501));
+     */
 }
 
 /* In the request's context: call the handler, step its coroutine. As PyIter_Send() */
 static PySendResult take_step(lab_t *lab, first_step_t *step, PyObject **value)
 {
+    /* LAB 4, STEP 1 { call the handler; take one step, and know meanwhile whose it is */
     PySendResult outcome = PYGEN_ERROR;
 
     step->coroutine = bridge_call_handler(step->req); /* ② new; NULL: it raised */
@@ -109,10 +120,16 @@ static PySendResult take_step(lab_t *lab, first_step_t *step, PyObject **value)
     outcome = PyIter_Send(step->coroutine, Py_None, value); /* new, unless it raised */
     lab->step = NULL;
     return outcome;
+    /* } LAB 4, STEP 1; until then:
+     *     (void)lab, (void)step, (void)value;
+     *     PyErr_SetString(PyExc_NotImplementedError, "lab 4, step 1");
+     *     return PYGEN_ERROR;
+     */
 }
 
 static void begin(lab_t *lab, http_request_t *req)
 {
+    /* LAB 4, STEP 1 { a context of its own, the step in it; then the answer, or step 3 */
     first_step_t step = {.req = req, .context = PyContext_Copy(lab->context)}; /* new */
     PySendResult outcome = PYGEN_ERROR;
     PyObject    *value = NULL;
@@ -129,6 +146,10 @@ static void begin(lab_t *lab, http_request_t *req)
     }
     Py_XDECREF(step.coroutine);
     Py_XDECREF(step.context);
+    /* } LAB 4, STEP 1; until then:
+     *     (void)take_step, (void)go_on, (void)lab;
+     *     http_respond_transfer(req, http_response_of_status(501));
+     */
 }
 
 /* The coroutine is through, in its first step or in its task; NULL: it raised. */

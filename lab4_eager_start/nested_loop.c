@@ -38,10 +38,14 @@ static PyObject *on_select(PyObject *capsule, PyObject *timeout)
 
     if (!self->running)
         return PyObject_CallOneArg(self->look, timeout); /* for a hook: it waits as ever */
+    /* LAB 4, STEP 4 { look only if there is something to see, and never wait */
     if (!self->readable)
         return PyList_New(0);
     self->readable = false;
     return PyObject_CallOneArg(self->look, self->zero);
+    /* } LAB 4, STEP 4; until then:
+     *     return PyList_New(0);
+     */
 }
 
 static bool anything_ready(const nested_loop_t *self)
@@ -88,6 +92,7 @@ static void wait_until(nested_loop_t *self, double at)
 /* Nothing more to call now, or enough for this turn: what comes next wakes libuv. */
 static void arm(nested_loop_t *self)
 {
+    /* LAB 4, STEP 4 { more to call: soon again; else libuv waits, for the first timer at the latest */
     double at;
 
     if (anything_ready(self)) {
@@ -103,6 +108,10 @@ static void arm(nested_loop_t *self)
     } else if (!self->alarm_is_set || at != self->wakes_at) {
         wait_until(self, at);
     }
+    /* } LAB 4, STEP 4; until then:
+     *     (void)first_timer, (void)wait_until;
+     *     uv_idle_stop(&self->idle);
+     */
 }
 
 /* (Not by a timer of 0 ms: one that its own callback starts again keeps libuv 1.44 from all else.) */
@@ -114,6 +123,7 @@ void nested_loop_wake(nested_loop_t *self)
 /* SystemExit, which a task lets through, ends such a turn half-way, and nothing else. */
 void nested_loop_run(nested_loop_t *self)
 {
+    /* LAB 4, STEP 4 { turns, while there is anything to do, and not for ever */
     for (int turn = 0; turn < TURNS; turn++) {
         PyObject *none;
 
@@ -125,6 +135,9 @@ void nested_loop_run(nested_loop_t *self)
             bridge_log_through_loop(self->bridge);
         Py_XDECREF(none);
     }
+    /* } LAB 4, STEP 4; until then:
+     *     (void)anything_ready;
+     */
     arm(self);
 }
 

@@ -118,6 +118,7 @@ static PySendResult started_send(PyObject *object, PyObject *arg, PyObject **res
     case RUNNING: /* whoever runs the loop in there has to wait */
         *result = Py_NewRef(Py_None);
         return PYGEN_NEXT;
+    /* LAB 4, STEP 2 { replay what the first step came to */
     case SUSPENDED:
         *result = take_outcome(self);
         self->state = WAITING;
@@ -131,6 +132,14 @@ static PySendResult started_send(PyObject *object, PyObject *arg, PyObject **res
     case RAISED:
         compat_set_exception(take_outcome(self));
         return end(self, PYGEN_ERROR, NULL);
+    /* } LAB 4, STEP 2; until then:
+     * case SUSPENDED:
+     * case RETURNED:
+     * case RAISED:
+     *     Py_CLEAR(self->outcome);
+     *     PyErr_SetString(PyExc_NotImplementedError, "lab 4, step 2");
+     *     return end(self, PYGEN_ERROR, NULL);
+     */
     case WAITING:
     case ENDED: /* the coroutine says that it can't be awaited twice */
         break;

@@ -38,6 +38,7 @@ MANIFEST = [
     "course/setup.sh",
     "course/weights.json",
     "handlers",
+    "tests/apps/first_step.py",
     "tests/apps/growth.py",
     "tests/apps/harness.py",
     "tests/apps/hooks.py",

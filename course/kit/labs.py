@@ -10,6 +10,7 @@ FOLDERS = {
     1: "lab1_single_loop",
     2: "lab2_threadpool",
     3: "lab3_sync_handlers",
+    4: "lab4_eager_start",
 }
 NUMBERS = [str(number) for number in FOLDERS]  # as they stand on a command line
 
@@ -19,6 +20,7 @@ ALLOWED = {
     1: ["lab1_single_loop/dispatch.c", "common/bridge/completions.c"],
     2: ["lab2_threadpool/dispatch.c"],
     3: ["lab3_sync_handlers/dispatch.c", "lab3_sync_handlers/pool.c"],
+    4: [f"lab4_eager_start/{name}.c" for name in ("dispatch", "nested_loop", "started")],
 }
 
 # Files that aren't written but made: (the step that makes them, what the starter has instead).

@@ -23,6 +23,10 @@ QUESTIONS = {
         "Requests per second of /wait?ms=10 with 100 connections, on lab 1?",
         "And on lab 3?",
     ],
+    4: [
+        "Requests per second of lab 4 on /, as a share of lab 1's?",
+        "The same on /wait?ms=0, whose handler gives way once?",
+    ],
 }
 _HEADER = "| question | I expect, because | measured |"
 
