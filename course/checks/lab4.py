@@ -119,7 +119,7 @@ def lab4_sockets_have_their_turn(t):
     server.event("spins")
     cause = "so many turns at most, then libuv's: nested_loop_wake() asks for the next"
     for _ in range(3):
-        t.get(server, "/native").expect(200, cause=cause)
+        t.get(server, "/native", cause).expect(200)
     server.stop(0, cause)
 
 
@@ -130,8 +130,9 @@ ALL = {"lab": 4, "step": 4, "after": (1, 2, 3)}
 def lab4_waits(t):
     """A handler that awaits a timer comes back, on the HTTP thread."""
     server = t.start(app=None)
-    t.get(server, "/wait?ms=3").expect(200, '"waited_ms":3')
-    t.get(server, "/wait?ms=0").expect(200, '"waited_ms":0')
+    cause = "its task goes on in asyncio's turns; each step of it in the one that makes it ready"
+    t.get(server, "/wait?ms=3", cause).expect(200, '"waited_ms":3')
+    t.get(server, "/wait?ms=0", cause).expect(200, '"waited_ms":0')
     server.stop()
 
 

@@ -49,7 +49,7 @@ class Connection:
         )
         return self
 
-    def _more(self, deadline):
+    def _more(self, deadline, cause):
         left = deadline - time.monotonic()
         try:
             if left <= 0:
@@ -60,7 +60,8 @@ class Connection:
             raise Failed(
                 f"an answer to {self.sent}",
                 f"nothing in {DEADLINE_S} s" + (f" after {self.buffer!r}" if self.buffer else ""),
-                "the request is lost or waits for ever: was its answer posted, and was the HTTP "
+                cause
+                or "the request is lost or waits for ever: was its answer posted, and was the HTTP "
                 "thread woken?",
             ) from None
         except ConnectionError as error:
@@ -71,10 +72,11 @@ class Connection:
             )
         self.buffer += piece
 
-    def answer(self):
+    def answer(self, cause=""):
+        """The next one. `cause` says why there may be none."""
         deadline = time.monotonic() + DEADLINE_S
         while b"\r\n\r\n" not in self.buffer:
-            self._more(deadline)
+            self._more(deadline, cause)
         head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
         head = head.decode(errors="replace")
         length = next(
@@ -86,7 +88,7 @@ class Connection:
             0,
         )
         while len(self.buffer) < length:
-            self._more(deadline)
+            self._more(deadline, cause)
         body, self.buffer = self.buffer[:length], self.buffer[length:]
         try:
             status = int(head.split()[1])

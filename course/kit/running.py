@@ -53,9 +53,9 @@ class Context:
         self._open.append(connection)
         return connection
 
-    def get(self, server, target):
-        """GET on a connection of its own. returns the answer"""
-        return self.connect(server).send(target).answer()
+    def get(self, server, target, cause=""):
+        """GET on a connection of its own. returns the answer; `cause`: why there may be none"""
+        return self.connect(server).send(target).answer(cause)
 
     def explain(self, failed):
         """What a sanitizer has said of a server comes before what a client has seen of it."""

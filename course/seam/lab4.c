@@ -44,14 +44,19 @@ static const char handlers[] =
     "left = weakref.WeakSet()\n"
     "def new(text):\n"
     "    value = Text(text); left.add(value); return value\n"
-    "async def text(request): note('text', None); return new('hello')\n"
+    "coroutines = weakref.WeakSet()\n"
+    "def kept(name, coroutine):\n"
+    "    note(name, None); coroutines.add(coroutine); return coroutine\n"
+    "async def text_(request): return new('hello')\n"
+    "def text(request): return kept('text', text_(request))\n"
     "async def fails(request): note('fails', None); raise ValueError('no')\n"
-    "def plain(request): note('plain', None); return 'hello'\n"
+    "class Sends:\n"
+    "    def send(self, value): return None\n"
+    "def plain(request): note('plain', None); return Sends()\n"
     "async def sets(request):\n"
     "    note('sets', None); seen.append(var.get()); var.set('set'); return 'hello'\n"
-    "async def waits(request):\n"
-    "    note('waits', None); var.set('mine'); value = await future\n"
-    "    seen.append(var.get()); return new(value)\n"
+    "async def waits_(request): return new(await future)\n"
+    "def waits(request): return kept('waits', waits_(request))\n"
     "async def gives_way(request): note('gives_way', None); await asyncio.sleep(0); return "
     "'hello'\n"
     "def turn():\n"
@@ -80,8 +85,8 @@ static lab_t *open_lab(void)
 static void expect_answer(int status, const char *cause)
 {
     SEAM_EXPECT(seam_record.answered == 1, "one answer, through http_respond_transfer()",
-                "one request, one answer, whatever its handler does", "%d answered",
-                seam_record.answered);
+                seam_text("one request, one answer, whatever its handler does; %s", cause),
+                "%d answered", seam_record.answered);
     SEAM_EXPECT(seam_record.status == status, seam_text("the answer has status %d", status), cause,
                 "status %d", seam_record.status);
     SEAM_EXPECT(!seam_record.error_set, "no Python exception is set as the answer goes out",
@@ -105,10 +110,10 @@ static void a_return_is_the_answer(void)
     lab_t          *lab = open_lab();
     http_request_t *req = serve(lab, "text");
 
-    expect_answer(200, "PYGEN_RETURN: the value is what the handler has returned");
     SEAM_EXPECT(req->lab_data == NULL && seam_py_long("len(asyncio.all_tasks(loop))") == 0,
                 "no task", "a handler that never waits needs none: that is the lab's gain",
                 "a task was made");
+    expect_answer(200, "PYGEN_RETURN: the value is what the handler has returned");
     SEAM_EXPECT(lab->step == NULL, "lab->step is NULL again",
                 "after the step nobody is in a first step any more", "it is set");
 }
@@ -121,9 +126,12 @@ static void the_first_step_keeps_nothing(void)
     seam_py_run("gc.collect()");
     SEAM_EXPECT(seam_py_long("len(left)") == 0, "what the handler returned is gone",
                 "PyIter_Send() gives a new reference: Py_XDECREF it", "it is left in memory");
+    SEAM_EXPECT(seam_py_long("len(coroutines)") == 0, "the coroutine is gone",
+                "bridge_call_handler() gives a new reference: Py_XDECREF it, however the step ends",
+                "it is left in memory");
     SEAM_EXPECT(atomic_load(&req->refs) == 1, "one reference to the request, the one that travels",
-                "Python's request object lives as long as the coroutine: Py_XDECREF that",
-                "%u references", atomic_load(&req->refs));
+                "Python's request object lives as long as the coroutine", "%u references",
+                atomic_load(&req->refs));
 }
 
 static void an_exception_is_a_500(void)
@@ -299,10 +307,12 @@ static void a_task_goes_on_to_the_answer(void)
     seam_py_run("turn(); turn(); future.set_result('done'); turn(); turn()");
     expect_answer(200, "started_first_step() tells the task what the step has come to");
     seam_py_run("calls.clear(); gc.collect()");
-    SEAM_EXPECT(seam_py_long("len(left)") == 0 && atomic_load(&req->refs) == 1,
-                "the value and the request are let go of with the task",
+    SEAM_EXPECT(seam_py_long("len(left) + len(coroutines)") == 0 && atomic_load(&req->refs) == 1,
+                "value, coroutine and request are let go of with the task",
                 "step->started is yours (new), beside the task's own: Py_DECREF it at the end",
-                "%s values, %u references", seam_py_show("len(left)"), atomic_load(&req->refs));
+                "%s, %u references",
+                seam_py_show("f'{len(left)} values, {len(coroutines)} coroutines'"),
+                atomic_load(&req->refs));
 }
 
 static void no_task_is_a_500(void)
