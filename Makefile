@@ -175,7 +175,7 @@ PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB0_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC
 
 COMPILES_NOTHING = help deps python clean distclean format format-check writeup check-writeup report \
                    fuzz fuzz-ci handout autograder check-autograder grade handin predict doctor \
-                   check-course check-grader
+                   check-course check-grader check-repeat
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 GOALS := $(or $(MAKECMDGOALS),all)
 

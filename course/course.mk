@@ -4,11 +4,13 @@
 ## TEST=NAME              only this test
 ## HOURS=8 UNCLEAR='...'  what `handin` asks otherwise
 ## FROM=DIR               grade the student's files in DIR (a hand-out's tree) [this tree]
+## LEADERBOARD=1          and measure them beside the solution, where that is
 
 LAB ?=
 STEP ?=
 TEST ?=
 FROM ?=
+LEADERBOARD ?=
 
 # A program per lab whose gaps can be tested alone, and one for the queue that lab 1 gaps too.
 SEAM_LABS = $(filter $(patsubst course/seam/%.c,%,$(wildcard course/seam/lab?.c)),$(LABS))
@@ -45,7 +47,8 @@ check: $(LAB:%=lab%) check-programs check-memory check-races ## LAB=1: test your
 	@$(PYTHON) course/check.py --bin-dir $(BIN) $(or $(LAB),'')$(STEP:%= --step %)$(TEST:%= --test %)
 
 grade: ## LAB=1: the score table and build/grade/lab1/results.json (FROM=DIR)
-	@$(PYTHON) course/grade.py $(or $(LAB),'') $(FROM:%=--from %)$(if $(call on,$(V)), --verbose)
+	@$(PYTHON) course/grade.py $(or $(LAB),'') $(FROM:%=--from %)$(if $(call on,$(V)), --verbose) \
+	    $(if $(call on,$(LEADERBOARD)),--leaderboard)
 
 handin: ## LAB=1: pack exactly your files, to hand them in
 	@$(PYTHON) course/handin.py $(or $(LAB),'') $(HOURS:%=--hours '%') \

@@ -13,6 +13,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("lab", choices=labs.NUMBERS, help=f"LAB={' or '.join(labs.NUMBERS)}")
     parser.add_argument("--from", dest="student", default=labs.ROOT)
+    parser.add_argument(
+        "--leaderboard", action="store_true", help="with full marks: speed beside the solution's"
+    )
     parser.add_argument("--verbose", action="store_true", help="say what failed")
     arguments = parser.parse_args()
     lab = int(arguments.lab)
@@ -24,6 +27,7 @@ def main():
         graded = grading.grade(
             lab,
             arguments.student,
+            leaderboard=arguments.leaderboard,
             show=lambda outcome: arguments.verbose and print(running.describe(outcome), flush=True),
         )
     except grading.GraderError as error:
@@ -31,6 +35,8 @@ def main():
     for complaint in graded.complaints:
         print(complaint)
     print(grading.table(graded))
+    for entry in graded.leaderboard:
+        print(f"  {entry['name']}: {entry['value']}")
     print(grading.write_results(graded, lab))
 
 

@@ -8,7 +8,7 @@ import zipfile
 from . import handout
 from .labs import ROOT
 
-_KIT = ("bundle", "handout", "markers", "writeup")
+_KIT = ("bundle", "handout", "leaderboard", "markers", "writeup")
 
 
 def contents(lab):
