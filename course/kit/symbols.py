@@ -22,8 +22,11 @@ _FORBIDDEN = re.compile(
     r"|uv_fs_\w+|uv_spawn|uv_read_start|PyRun_\w+|Py_CompileString\w*|PyEval_Eval\w*"
     r"|__\w+_default_options|__lsan_\w*"
 )
-_MACRO = re.compile(r"^[ \t]*(?:#|%:|\?\?=)[ \t]*(?:define|undef)[ \t]+(\w+)", re.MULTILINE)
-_INCLUDED = re.compile(r'^[ \t]*(?:#|%:|\?\?=)[ \t]*include\b.*\.c"', re.MULTILINE)
+# A directive, behind a comment or with one in it too; digraphs and trigraphs as well.
+_SPACE = r"(?:[ \t]|/\*.*?\*/)*"
+_DIRECTIVE = rf"(?:^|\*/){_SPACE}(?:#|%:|\?\?=){_SPACE}"
+_MACRO = re.compile(rf"{_DIRECTIVE}(?:define|undef){_SPACE}(\w+)", re.MULTILINE)
+_INCLUDED = re.compile(rf'{_DIRECTIVE}include\b.*\.c"', re.MULTILINE)
 
 
 def _run(*command):
@@ -48,7 +51,7 @@ def _read(path):
 
 
 def _of_source(text, seam_words):
-    text = re.sub(r"/\*.*?\*/", " ", text.replace("\\\n", ""), flags=re.DOTALL)
+    text = text.replace("\\\n", "")
     macros = sorted(set(_MACRO.findall(text)) & seam_words)
     if macros:
         return f"redefines {macros[0]}, which the tests use"

@@ -2,7 +2,9 @@
 
 import json
 import os
+import subprocess
 import sys
+import tempfile
 import time
 import unittest
 from unittest import mock
@@ -12,7 +14,8 @@ from support import WithFolder
 COURSE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "course")
 sys.path.insert(0, COURSE)
 
-from kit import checks, grading, labs, running, sandbox  # noqa: E402
+from kit import checks, grading, isolation, labs, running, sandbox  # noqa: E402
+from kit import sanitizers, symbols  # noqa: E402
 from kit.checks import Check, Failed, Outcome  # noqa: E402
 
 LIMITS = sandbox.Limits(cpu_s=10, memory=0, processes=0, file=1 << 20)
@@ -209,10 +212,85 @@ class Sandbox(unittest.TestCase):
 
         self.in_child(body)
 
+    @unittest.skipUnless(isolation.available(), "no namespaces here")
+    def test_a_room_ends_as_a_whole_with_all_that_was_written_in_it(self):
+        def body():
+            folder = tempfile.mkdtemp()
+            try:
+                os.chmod(folder, 0o755)
+                script = (
+                    f"touch /tmp/left-in-a-room; ls {labs.ROOT} 2>/dev/null | wc -l;"
+                    f" ls -d {folder}; ls /proc | grep -c '^[0-9]'; (setsid sleep 1000 &)"
+                )
+                with sandbox.as_student(folder):
+                    _, output, what = self.run_shell(script)
+                words = output.split()
+                assert what == "" and words[:2] == ["0", folder], (output, what)
+                assert int(words[2]) < 10, output  # no process but those of the room
+                assert not os.path.exists("/tmp/left-in-a-room")
+                assert sandbox._descendants() == [], sandbox._descendants()
+            finally:
+                os.rmdir(folder)
+
+        self.in_child(body)
+
     def test_the_environment_is_clean(self):
         with mock.patch.dict(os.environ, {"CRITERION_ALWAYS_SUCCEED": "1", "PYTHONPATH": "/tmp"}):
             seen = sandbox.environment()
         self.assertFalse([n for n in seen if n.startswith(("CRITERION", "PYTHON", "LD_", "MAKE"))])
+
+
+class Sanitizers(unittest.TestCase):
+    def test_builds_are_beside_the_plain_one_and_one_that_was_chosen_is_all_there_is(self):
+        plain, chosen = "build/cpython-311/bin", "build/cpython-311-san-thread/bin"
+        self.assertEqual(sanitizers.bin_dir(plain, ""), plain)
+        self.assertEqual(sanitizers.bin_dir(plain, sanitizers.RACES), chosen)
+        self.assertEqual(sanitizers.bin_dir(chosen, sanitizers.MEMORY), chosen)
+
+    def test_a_report_is_its_first_line_and_the_frames_of_this_repository(self):
+        text = (
+            "said before\n=====\n==12==ERROR: AddressSanitizer: heap-use-after-free on 0x1\n"
+            "    #0 0x1 in memcpy (/lib/libc.so.6+0x1)\n"
+            "    #1 0x2 in on_done lab1_single_loop/dispatch.c:131\n"
+        )
+        found = sanitizers.report(text)
+        self.assertTrue(found.startswith("ERROR: AddressSanitizer: heap-use-after-free"), found)
+        self.assertTrue(found.endswith("in on_done(), lab1_single_loop/dispatch.c:131"), found)
+        self.assertEqual(sanitizers.report("all is well\n"), "")
+
+
+class Symbols(WithFolder):
+    def object_of(self, source):
+        path = os.path.join(self.folder, "a.o")
+        command = ["cc", "-x", "c", "-c", "-o", path, "-"]
+        subprocess.run(command, input=source.encode(), check=True)
+        return path
+
+    def test_what_could_pass_in_a_tests_place_is_seen(self):
+        for source, words in (
+            ("__attribute__((constructor)) static void f(void) {}", "before main()"),
+            ("#include <unistd.h>\nvoid f(void) { _exit(0); }", "uses _exit"),
+            ("#include <stdio.h>\nint f(void) { return getchar(); }", "uses "),
+            ("int strcmp(const char *a, const char *b) { return a == b; }", "defines strcmp"),
+        ):
+            self.assertIn(words, symbols._of_object(self.object_of(source), {"strcmp"}), source)
+
+    def test_what_students_write_passes(self):
+        source = "#include <stdio.h>\nvoid f(void) { printf(\"%d\\n\", 1); fflush(stdout); }"
+        self.assertEqual(symbols._of_object(self.object_of(source), {"strcmp"}), "")
+
+    def test_a_macro_that_the_tests_use_is_seen_however_it_is_written(self):
+        for text in (
+            "#undef EXPECT",
+            "# define \\\n EXPECT(x)",
+            "%:define EXPECT",
+            "/**/#define/* */EXPECT",
+            '"/*";\n#define EXPECT\n"*/";',
+            "/*\n*/ #undef EXPECT",
+        ):
+            self.assertIn("redefines EXPECT", symbols._of_source(text, {"EXPECT"}), text)
+        self.assertIn("another source", symbols._of_source('#include "other.c"', set()))
+        self.assertEqual(symbols._of_source("#define MINE 1\n#include <stdio.h>", {"EXPECT"}), "")
 
 
 if __name__ == "__main__":
