@@ -39,8 +39,11 @@ class Server:
             stderr=self.err,
             pass_fds=theirs,
             env=sandbox.environment(
-                TEST_EVENTS=str(events_theirs),
-                TEST_GATES=" ".join(str(read) for read, _ in pairs),
+                sanitizers.options(program)
+                | {
+                    "TEST_EVENTS": str(events_theirs),
+                    "TEST_GATES": " ".join(str(read) for read, _ in pairs),
+                }
             ),
         )
         for fd in (out_theirs, *theirs):

@@ -31,11 +31,13 @@ static http_request_t *numbered(queue_t *self, uintptr_t poster, uintptr_t numbe
 {
     http_request_t *req = http_pool_take(self->pool);
 
-    if (req == NULL)
+    if (req == NULL) {
         seam_fail("memory for a request", "none", "");
-    req->lab_data = (void *)(poster * 1000000 + number);
-    req->server = &self->server; /* completions_close() gives it back what is queued still */
-    req->lent = true;
+    } else {
+        req->lab_data = (void *)(poster * 1000000 + number);
+        req->server = &self->server; /* completions_close() gives it back what is queued still */
+        req->lent = true;
+    }
     return req;
 }
 

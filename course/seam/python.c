@@ -137,10 +137,12 @@ http_request_t *seam_request(const char *handler)
                              .method = HTTP_METHOD_GET,
                              .pattern = "/",
                              .where = "handler (seam test)"};
-    if (req == NULL || request_count == SEAM_COUNT(requests))
+    if (req == NULL || request_count == SEAM_COUNT(requests)) {
         seam_fail("memory for a request", "none", "");
-    requests[request_count++] = req;
-    fill(req, &route);
+    } else {
+        requests[request_count++] = req;
+        fill(req, &route);
+    }
     return req;
 }
 
