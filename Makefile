@@ -57,6 +57,7 @@ TRACE_SRC = \
     common/trace/lane.c \
     common/trace/report_json.c \
     common/trace/report_text.c \
+    common/trace/so_far.c \
     common/trace/thread_clock.c \
     common/trace/trace.c \
     common/trace/trace_file.c \
@@ -105,6 +106,9 @@ LAB_SRC = \
     common/lab/console.c \
     common/lab/inspect.c \
     common/lab/lab_main.c \
+    common/lab/live.c \
+    common/lab/live_frame.c \
+    common/lab/live_page.c \
     common/lab/metrics.c \
     common/lab/native.c \
     common/lab/options.c \
@@ -283,6 +287,7 @@ PY_CFLAGS    = $(ALL_CFLAGS) $(PY_CPPFLAGS) $(POPT_CPPFLAGS)
 
 # What one file needs on top.
 FLAGS_common/bridge/interpreter.c = -DPYTHON_EXECUTABLE='"$(PY_EXECUTABLE)"'
+FLAGS_common/lab/live_page.c = -I$(EMBED)
 FLAGS_common/bridge/gil.c = -DPYTHON_BUILT_WITH='"$(PY_BUILT_WITH)"'
 test_flags = $(if $(filter tests/%,$(1)),$(CRITERION_CPPFLAGS))
 file_flags = $(call test_flags,$(1)) $(FLAGS_$(1))
@@ -303,6 +308,13 @@ $(EMBED)/%.o: %.c $(EMBED)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PY_CFLAGS) $(call file_flags,$<) -MMD -MP -c -o $@ $<
+
+# The live page's files, as the inside of a C array.
+LIVE_FILES = $(patsubst common/lab/%,$(EMBED)/%.inc,$(wildcard common/lab/live/*))
+$(call py,common/lab/live_page.c): $(LIVE_FILES)
+$(EMBED)/live/%.inc: common/lab/live/%
+	@mkdir -p $(@D)
+	$(Q)od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g' >$@
 
 # Other flags or another compiler than last time: all of that folder's objects are made again.
 write_if_changed = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(strip $(1)))' | cmp -s - $@ || \
@@ -647,7 +659,7 @@ CPPCHECK = cppcheck --quiet --std=c11 -I. --enable=warning,performance,portabili
     --suppress=missingInclude --suppress=missingReturn --suppress=varFuncNullUB --error-exitcode=1
 CPPCHECK_CRITERION = '-DTestSuite(...)=' '-DTest(s,n,...)=static void s\#\#_\#\#n(void)'
 
-lint: compile_commands.json ## format-check, clang-tidy, cppcheck, shellcheck
+lint: compile_commands.json $(LIVE_FILES) ## format-check, clang-tidy, cppcheck, shellcheck
 	@$(if $(call on,$(DEPS)),tools/deps.sh --dev)
 	$(Q)$(MAKE) --no-print-directory format-check
 	$(call say,TIDY,$(words $(PLAIN_SRC) $(PY_SRC)) files)

@@ -38,7 +38,7 @@ typedef struct {
 
 static void drain(worker_t *self)
 {
-    http_server_drain(self->shard.server, self->setup->options->drain_timeout_ms);
+    shard_drain(&self->shard);
 }
 
 /*
@@ -71,7 +71,8 @@ static void obey(worker_t *self, char command)
         drain(self);
         break;
     case COMMAND_MEASURE:
-        http_server_trace(self->shard.server, true);
+        if (tracing_is_for_all(self->setup->options))
+            http_server_trace(self->shard.server, 1);
         break;
     case COMMAND_REOPEN:
         if (self->shard.access_log != NULL)
@@ -248,7 +249,7 @@ static int start(worker_t *self)
         watch_signals(self) != 0 || shard_start(&self->shard, self->setup->port, true) != 0)
         return -1;
     if (self->setup->options->bench_seconds > 0)
-        http_server_trace(self->shard.server, false); /* until COMMAND_MEASURE */
+        http_server_trace(self->shard.server, 0); /* until COMMAND_MEASURE */
     return 0;
 }
 

@@ -107,7 +107,7 @@ void http_conn_push(http_conn_t *conn, http_request_t *req)
     conn->pipeline_tail = req;
     conn->in_flight++;
     conn->server->stats.parsed++;
-    if (conn->server->tracing)
+    if (conn->server->trace_every > 0)
         http_traced_begin(req);
     if (req->complete_ns == 0 && http_finished_wanted(conn->server))
         req->complete_ns = uv_hrtime();

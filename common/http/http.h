@@ -254,8 +254,14 @@ int http_stream_begin(http_request_t *req, http_response_t *resp, void (*on_room
  */
 int http_stream_write(http_request_t *req, const void *data, size_t len);
 
+/* Bytes that were written and that the kernel hasn't got yet; 0 too if the client is gone. */
+size_t http_stream_unsent(const http_request_t *req);
+
 /* The body is complete. Gives up the caller's reference. */
 void http_stream_end(http_request_t *req);
+
+/* It never will be: closes the connection. Gives up the caller's reference. */
+void http_stream_abort(http_request_t *req);
 
 /* ------------------------------------------------------------------------------------------------
  * Routes
@@ -376,8 +382,11 @@ int http_server_listen(http_server_t *server, const char *host, int port, bool r
  */
 int http_reserve_port(const char *host, int *port);
 
-/* Whether requests that come from now on are traced; at first they are, if there is a trace. */
-void http_server_trace(http_server_t *server, bool on);
+/*
+ * Trace one in `every` of the requests that come from now on; 0: none, 1: all, which is how it begins.
+ * Without a trace it changes nothing.
+ */
+void http_server_trace(http_server_t *server, unsigned every);
 
 /* The port that it listens on. */
 int http_server_port(const http_server_t *server);

@@ -200,8 +200,9 @@ struct http_server {
     const http_router_t *router;
     http_pool_t         *pool;
     http_stats_t         stats;
-    trace_lane_t        *lane;    /* this thread's, borrowed; NULL: tracing is off */
-    bool                 tracing; /* requests that come from now on */
+    trace_lane_t        *lane;        /* this thread's, borrowed; NULL: tracing is off */
+    unsigned             trace_every; /* one request in so many is traced; 0: none */
+    unsigned             untraced;    /* requests since the last one that was */
 
     uv_tcp_t     listener;
     uv_check_t   check;   /* after I/O: the turn */

@@ -81,7 +81,7 @@ int http_server_open(http_server_t **out, uv_loop_t *loop, const http_options_t 
     server->router = router;
     server->pool->trace = options->trace;
     server->lane = options->trace == NULL ? NULL : trace_lane_here();
-    server->tracing = options->trace != NULL;
+    server->trace_every = options->trace != NULL;
     uv_tcp_init(loop, &server->listener);
     uv_check_init(loop, &server->check);
     uv_prepare_init(loop, &server->prepare);
@@ -137,9 +137,10 @@ int http_server_listen(http_server_t *server, const char *host, int port, bool r
     return 0;
 }
 
-void http_server_trace(http_server_t *server, bool on)
+void http_server_trace(http_server_t *server, unsigned every)
 {
-    server->tracing = on && server->options.trace != NULL;
+    server->trace_every = server->options.trace != NULL ? every : 0;
+    server->untraced = 0;
 }
 
 int http_server_port(const http_server_t *server)

@@ -94,6 +94,20 @@ int http_stream_write(http_request_t *req, const void *data, size_t len)
     return 0;
 }
 
+size_t http_stream_unsent(const http_request_t *req)
+{
+    return req->conn == NULL ? 0 : req->stream->len;
+}
+
+void http_stream_abort(http_request_t *req)
+{
+    http_conn_t *conn = req->conn;
+
+    req->stream->on_room = NULL;
+    if (http_request_return(req))
+        http_conn_gone(conn);
+}
+
 void http_stream_end(http_request_t *req)
 {
     http_stream_t *stream = req->stream;

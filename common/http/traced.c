@@ -1,6 +1,6 @@
 /*
- * Requests whose time is taken apart (common/trace): those that go to a handler, if the server was
- * opened with a trace. What is answered in C, by a native route or by the server itself, isn't.
+ * Requests whose time is taken apart (common/trace): those that go to a handler, or one in so many of
+ * them, if the server was opened with a trace. What is answered in C, by a native route or by the server itself, isn't.
  *
  * The record's memory goes with the request: it is counted when the answer is written, and else
  * dropped with the last reference to the request. So whoever holds a reference may still mark,
@@ -15,9 +15,14 @@
 
 void http_traced_begin(http_request_t *req)
 {
+    http_server_t *server = req->server;
+
     if (req->route == NULL || req->route->native != NULL)
         return;
-    req->trace_record = req->trace = trace_begin(req->server->options.trace);
+    if (++server->untraced < server->trace_every)
+        return;
+    server->untraced = 0;
+    req->trace_record = req->trace = trace_begin(server->options.trace);
     req->complete_ns = uv_hrtime();
     trace_mark(req->trace, TRACE_PARSED);
 }

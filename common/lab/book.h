@@ -24,6 +24,7 @@ typedef enum {
     BOOK_OPEN, /* connections */
     BOOK_IN_FLIGHT,
     BOOK_COMPLETIONS, /* queued */
+    BOOK_VIEWERS,     /* of the live page: of the requests in flight */
     BOOK_HANDLER_ERRORS,
     BOOK_LINES_LOST, /* of the access log */
     BOOK_PID,        /* 0: the process that reads */

@@ -47,13 +47,16 @@ static void on_stop(void *owner)
 
     console_stopping(&program->console, http_server_in_flight(program->shard.server));
     self_bench_stop(program->bench);
-    http_server_drain(program->shard.server, program->options.drain_timeout_ms);
+    shard_drain(&program->shard);
 }
 
 /* The warm-up is over: what wrk measures and what is traced are the same requests. */
 static void on_measure(void *owner)
 {
-    http_server_trace(((program_t *)owner)->shard.server, true);
+    program_t *program = owner;
+
+    if (tracing_is_for_all(&program->options))
+        http_server_trace(program->shard.server, 1);
 }
 
 /* SIGHUP; only if there is an access log. */
@@ -86,7 +89,7 @@ static void on_bench_done(void *owner, int status)
     program_t *program = owner;
 
     program->status = status;
-    http_server_drain(program->shard.server, program->options.drain_timeout_ms);
+    shard_drain(&program->shard);
 }
 
 /* ---- Start ----------------------------------------------------------------------------------- */
@@ -156,7 +159,7 @@ static int start_bench(program_t *program)
 
     if (program->options.bench_seconds == 0)
         return 0;
-    http_server_trace(program->shard.server, false); /* until on_measure() */
+    http_server_trace(program->shard.server, 0); /* until on_measure() */
     return self_bench_start(&program->bench, &program->shard.loop, program->info->name,
                             program->console.url, program->options.bench_seconds, &events, program);
 }

@@ -21,11 +21,9 @@ static const struct {
 _Static_assert(sizeof bounds / sizeof bounds[0] == BOOK_BUCKETS, "a bound for each bucket");
 
 struct metrics {
-    metrics_sources_t   sources;
-    unsigned            workers;
-    const atomic_uint **queued; /* [workers], owned; what they point at is the lab's */
-    books_t             books;
-    book_t             *only; /* owned: the one book, where there are no others */
+    metrics_sources_t sources;
+    books_t           books;
+    book_t           *only; /* owned: the one book, where there are no others */
 };
 
 static void on_metrics(void *arg, http_request_t *req);
@@ -171,16 +169,16 @@ static void put_server(text_t *text, const metrics_t *self)
                 "Lines of the access log that could not be written.");
 }
 
-static void put_workers(text_t *text, const metrics_t *self)
+static void put_workers(text_t *text, const metrics_sources_t *from)
 {
-    if (self->queued == NULL)
+    if (from->workers == 0)
         return;
     put_family(text, "worker_queued", "gauge",
                "Requests that each worker has: they run, or wait for it.");
-    for (unsigned i = 0; i < self->workers; i++)
-        if (self->queued[i] != NULL)
+    for (unsigned i = 0; i < from->workers; i++)
+        if (from->queued[i] != NULL)
             put(text, "looplab_worker_queued{worker=\"%u\"} %u\n", i,
-                atomic_load_explicit(self->queued[i], memory_order_relaxed));
+                atomic_load_explicit(from->queued[i], memory_order_relaxed));
 }
 
 /* For trace_visit_gaps(). */
@@ -242,7 +240,7 @@ static void on_metrics(void *arg, http_request_t *req)
     put_one(&text, "response_bytes_total", "counter", books_sum(&self->books, BOOK_BYTES),
             "Bytes of content in answers, without heads.");
     put_durations(&text, self);
-    put_workers(&text, self);
+    put_workers(&text, &self->sources);
     put_hops(&text, &self->sources);
     if (!text.failed)
         resp =
@@ -253,20 +251,17 @@ static void on_metrics(void *arg, http_request_t *req)
 
 /* ---- Start and end --------------------------------------------------------------------------- */
 
-int metrics_open(metrics_t **out, http_router_t *router, unsigned workers, const books_t *books)
+int metrics_open(metrics_t **out, http_router_t *router, const books_t *books)
 {
     metrics_t *self = calloc(1, sizeof *self);
     int        err = UV_ENOMEM;
 
     if (self == NULL)
         return err;
-    self->workers = workers;
     self->books = *books;
     if (books->count == 0)
         self->books = (books_t){.books = self->only = calloc(1, sizeof *self->only), .count = 1};
-    if (workers > 0)
-        self->queued = calloc(workers, sizeof *self->queued);
-    if (self->books.books != NULL && (workers == 0 || self->queued != NULL))
+    if (self->books.books != NULL)
         err = http_router_add(router, HTTP_METHOD_GET, "/metrics", on_metrics, self);
     if (err != 0) {
         metrics_close(self);
@@ -274,11 +269,6 @@ int metrics_open(metrics_t **out, http_router_t *router, unsigned workers, const
     }
     *out = self;
     return 0;
-}
-
-const atomic_uint **metrics_queued(metrics_t *self)
-{
-    return self == NULL ? NULL : self->queued;
 }
 
 void metrics_set_sources(metrics_t *self, const metrics_sources_t *sources)
@@ -290,7 +280,6 @@ void metrics_close(metrics_t *self)
 {
     if (self == NULL)
         return;
-    free(self->queued);
     free(self->only);
     free(self);
 }

@@ -27,17 +27,17 @@ typedef struct {
     completions_t       *completions;
     const access_log_t  *access_log; /* NULL: none is kept */
     const trace_t       *trace;      /* NULL: requests aren't traced */
+    unsigned             workers;    /* how many the lab has, or 0 */
+
+    const atomic_uint *const *queued; /* [workers]; what each has */
 } metrics_sources_t;
 
 /*
- * Add the route to `router`, and begin to count. `workers`: how many the lab has, or 0. `books`:
- * copied, with the own one among them; count 0: there are no others.
+ * Add the route to `router`, and begin to count. `books`: copied, with the own one among them; count
+ * 0: there are no others.
  * returns 0 or libuv's error
  */
-int metrics_open(metrics_t **out, http_router_t *router, unsigned workers, const books_t *books);
-
-/* What lab_context_t.queued should be; NULL without workers, and for a `self` of NULL. */
-const atomic_uint **metrics_queued(metrics_t *self);
+int metrics_open(metrics_t **out, http_router_t *router, const books_t *books);
 
 /* Before the first request comes. */
 void metrics_set_sources(metrics_t *self, const metrics_sources_t *sources);

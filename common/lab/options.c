@@ -35,6 +35,7 @@ typedef struct {
 typedef struct {
     text_t texts[TEXTS];
     int    metrics;
+    int    live;
     int    port, backlog, max_connections, max_in_flight, pipeline_window;
     int    max_request_line, max_header_bytes, max_headers, max_body, workers, debug;
     int    worker_queue, pool;
@@ -249,7 +250,7 @@ static bool check(lab_options_t *out, const raw_t *raw, const lab_info_t *info)
 {
     checks_t checks = {.lab = info->name};
 
-    *out = (lab_options_t){.debug = raw->debug, .metrics = raw->metrics};
+    *out = (lab_options_t){.debug = raw->debug, .metrics = raw->metrics, .live = raw->live};
     take_string(&checks, "host", text(raw, TEXT_HOST), out->host, sizeof out->host);
     check_host(&checks, out->host);
     take_string(&checks, "app", text(raw, TEXT_APP), out->app, sizeof out->app);
@@ -385,6 +386,8 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
         TEXT("access-log-format", TEXT_ACCESS_LOG_FORMAT, SHOWN, "common or json", "FORMAT"),
         {"metrics", 0, POPT_ARG_NONE, &raw.metrics, 0,
          "count, and answer GET /metrics in the Prometheus text format", NULL},
+        {"live", 0, POPT_ARG_NONE, &raw.live, 0, "GET /_lab: a page that shows the lab at work",
+         NULL},
         POPT_TABLEEND};
     struct poptOption limits[] = {
         INT("max-connections", max_connections,

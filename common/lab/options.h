@@ -34,6 +34,7 @@ typedef struct {
     char                access_log_file[4096]; /* empty: standard output */
     access_log_format_t access_log_format;
     bool                metrics;
+    bool                live;
 } lab_options_t;
 
 typedef enum { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD } options_result_t;

@@ -2,10 +2,12 @@
 #include "common/lab/shard.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/lab/console.h"
 #include "common/lab/inspect.h"
 #include "common/lab/native.h"
+#include "common/lab/tracing.h"
 
 static void on_ready(void *owner, http_request_list_t *ready);
 static void on_client_gone(void *owner, http_request_t *req);
@@ -115,7 +117,9 @@ static int add_routes(shard_t *self)
     if (err == 0 && self->info->add_routes != NULL)
         err = self->info->add_routes(self->router);
     if (err == 0 && self->options->metrics)
-        err = metrics_open(&self->metrics, self->router, worker_count(self), &self->books);
+        err = metrics_open(&self->metrics, self->router, &self->books);
+    if (err == 0 && self->options->live)
+        err = live_open(&self->live, &self->loop, self->router);
     return err;
 }
 
@@ -153,6 +157,15 @@ int shard_open(shard_t *self)
     return err;
 }
 
+/* Where the lab shall say what its workers have. */
+static int open_queued(shard_t *self)
+{
+    if (worker_count(self) == 0 || (self->metrics == NULL && self->live == NULL))
+        return 0;
+    self->queued = calloc(worker_count(self), sizeof *self->queued);
+    return self->queued == NULL ? UV_ENOMEM : 0;
+}
+
 static int open_lab(shard_t *self)
 {
     lab_context_t context = {
@@ -166,11 +179,13 @@ static int open_lab(shard_t *self)
         .debug = self->options->debug,
         .worker_queue = self->options->worker_queue,
         .pool = self->options->pool,
-        .queued = metrics_queued(self->metrics),
     };
 
-    if (lab_open(&self->lab, &context) == 0)
-        return 0;
+    if (open_queued(self) == 0) {
+        context.queued = self->queued;
+        if (lab_open(&self->lab, &context) == 0)
+            return 0;
+    }
     fprintf(stderr, "%s: cannot start (see above)\n", self->info->name);
     return -1;
 }
@@ -192,10 +207,28 @@ static void start_metrics(shard_t *self)
                                        .server = self->server,
                                        .completions = &self->completions,
                                        .access_log = self->access_log,
-                                       .trace = self->trace};
+                                       .trace = self->trace,
+                                       .workers = worker_count(self),
+                                       .queued = self->queued};
 
     if (self->metrics != NULL)
         metrics_set_sources(self->metrics, &sources);
+}
+
+static void start_live(shard_t *self)
+{
+    const live_sources_t sources = {.info = self->info,
+                                    .bridge = self->bridge,
+                                    .server = self->server,
+                                    .completions = &self->completions,
+                                    .trace = self->trace,
+                                    .books = &self->books,
+                                    .all_traced = tracing_is_for_all(self->options),
+                                    .workers = worker_count(self),
+                                    .queued = self->queued};
+
+    if (self->live != NULL)
+        live_set_sources(self->live, &sources);
 }
 
 int shard_start(shard_t *self, int port, bool share_port)
@@ -206,6 +239,8 @@ int shard_start(shard_t *self, int port, bool share_port)
         err = listen_on(self, port, share_port);
     if (err == 0)
         start_metrics(self);
+    if (err == 0)
+        start_live(self);
     if (err == 0 && self->books.count > 0) {
         uv_prepare_init(&self->loop, &self->prepare);
         uv_prepare_start(&self->prepare, on_prepare);
@@ -227,6 +262,12 @@ void shard_serve(shard_t *self)
     }
 }
 
+void shard_drain(shard_t *self)
+{
+    live_stop(self->live);
+    http_server_drain(self->server, self->options->drain_timeout_ms);
+}
+
 void shard_stop(shard_t *self)
 {
     if (self->lab != NULL)
@@ -242,6 +283,7 @@ void shard_close(shard_t *self)
         completions_close(&self->completions);
     if (self->server != NULL)
         http_server_close(self->server);
+    live_close(self->live);
     if (self->access_log != NULL)
         self->lines_lost = access_log_close(self->access_log);
     if (self->books.count > 0)
@@ -250,4 +292,5 @@ void shard_close(shard_t *self)
     uv_loop_close(&self->loop);
     http_router_free(self->router);
     metrics_close(self->metrics);
+    free(self->queued);
 }

@@ -13,6 +13,7 @@
 #include "common/lab/access_log.h"
 #include "common/lab/book.h"
 #include "common/lab/lab.h"
+#include "common/lab/live.h"
 #include "common/lab/metrics.h"
 #include "common/lab/options.h"
 
@@ -35,9 +36,12 @@ typedef struct {
     completions_t  completions;
     access_log_t  *access_log; /* NULL: none is kept */
     metrics_t     *metrics;    /* NULL: nothing is counted here */
+    live_t        *live;       /* NULL: there is no page */
     lab_t         *lab;
     http_stats_t   stats;      /* in the end */
     uint64_t       lines_lost; /* by the access log, in the end */
+
+    const atomic_uint **queued; /* [workers], owned; NULL: nobody asks what each has */
 } shard_t;
 
 /*
@@ -52,8 +56,11 @@ int shard_open(shard_t *self);
  */
 int shard_start(shard_t *self, int port, bool share_port);
 
-/* Serve until the server has drained: http_server_drain(self->server, ...) brings that about. */
+/* Serve until the server has drained: shard_drain() brings that about. */
 void shard_serve(shard_t *self);
+
+/* Have the server drain, for at most options->drain_timeout_ms; who looks at the live page is told. */
+void shard_drain(shard_t *self);
 
 /* Stop the lab; nothing for one that was never started. */
 void shard_stop(shard_t *self);

@@ -11,13 +11,18 @@ static int cannot_write(const tracing_t *self, const char *path, int err)
     return -1;
 }
 
+bool tracing_is_for_all(const lab_options_t *options)
+{
+    return options->stats || options->trace_file[0] != '\0';
+}
+
 int tracing_open(tracing_t *self, const lab_options_t *options, const lab_info_t *info)
 {
     trace_options_t trace = {.with_workers = info->options & LAB_HAS_WORKERS};
     int             err;
 
     *self = (tracing_t){.info = info, .options = options};
-    if (!options->stats && options->trace_file[0] == '\0')
+    if (!tracing_is_for_all(options) && !options->live)
         return 0;
     if (options->stats_file[0] != '\0') {
         self->stats = fopen(options->stats_file, "w");
@@ -55,7 +60,7 @@ trace_t *tracing_open_part(const lab_options_t *options, const char *lane_name)
     const trace_options_t with = {.keep_for_file = options->trace_file[0] != '\0'};
     trace_t              *part = NULL;
 
-    if ((!options->stats && !with.keep_for_file) || trace_open(&part, &with) != 0)
+    if ((!tracing_is_for_all(options) && !options->live) || trace_open(&part, &with) != 0)
         return NULL;
     trace_lane_open(part, lane_name);
     return part;

@@ -1,5 +1,5 @@
 /*
- * --stats and --trace: opens common/trace for a lab's program, and writes at the end what it has
+ * --stats, --trace and --live: opens common/trace for a lab's program, and writes at the end what it has
  * gathered. HTTP thread, like all of lab_main.c.
  */
 #ifndef LOOPLAB_TRACING_H
@@ -14,7 +14,7 @@
 typedef struct {
     const lab_info_t    *info;    /* borrowed */
     const lab_options_t *options; /* borrowed */
-    trace_t             *trace;   /* owned; NULL: neither option was given */
+    trace_t             *trace;   /* owned; NULL: no option asks for it */
     trace_lane_t        *lane;    /* owned: the main thread's, if it has one */
     FILE                *stats; /* owned; NULL: --stats goes to standard output, or wasn't given */
 } tracing_t;
@@ -25,6 +25,9 @@ typedef struct {
  * returns 0, or -1 (said on stderr)
  */
 int tracing_open(tracing_t *self, const lab_options_t *options, const lab_info_t *info);
+
+/* Is every request traced? With --live alone it is one in so many, while somebody looks. */
+bool tracing_is_for_all(const lab_options_t *options);
 
 /* This thread has a lane of that name in it until tracing_close(). */
 void tracing_open_lane(tracing_t *self, const char *name);

@@ -55,11 +55,12 @@ struct trace_lane {
     size_t         mask; /* of `history`, whose length is a power of two */
 
     /* Its own thread's until it is closed; then the HTTP thread's. */
-    uint32_t      doing;
     uint64_t      entries; /* written so far; the last mask + 1 of them are there */
     lane_entry_t *history; /* owned */
 
-    /* Its own thread adds, any may read; atomic, relaxed: statistics. */
+    /* Its own thread writes, any may read; atomic, relaxed: statistics. */
+    _Atomic uint32_t doing;
+    _Atomic uint64_t since_ns; /* it does that */
     _Atomic uint64_t polling_ns, attaching_ns;
 
     /* Any thread, under the trace's lock. */

@@ -125,14 +125,19 @@ static void add_ns(_Atomic uint64_t *total_ns, uint64_t ns)
                           memory_order_relaxed);
 }
 
+static uint32_t doing_now(const trace_lane_t *lane)
+{
+    return atomic_load_explicit(&lane->doing, memory_order_relaxed);
+}
+
 /* It leaves what it was doing. */
 static void add_usage(trace_lane_t *lane, uint64_t now_ns)
 {
     uint64_t since_ns = lane->history[(lane->entries - 1) & lane->mask].at_ns;
 
-    if (lane->doing == LANE_POLLING)
+    if (doing_now(lane) == LANE_POLLING)
         add_ns(&lane->polling_ns, now_ns - since_ns);
-    else if (lane->doing == LANE_ATTACHING)
+    else if (doing_now(lane) == LANE_ATTACHING)
         add_ns(&lane->attaching_ns, now_ns - since_ns);
 }
 
@@ -141,7 +146,8 @@ void lane_enter_at(trace_lane_t *lane, uint32_t doing, uint64_t now_ns)
     if (lane->entries > 0)
         add_usage(lane, now_ns);
     lane->history[lane->entries++ & lane->mask] = (lane_entry_t){now_ns, doing};
-    lane->doing = doing;
+    atomic_store_explicit(&lane->doing, doing, memory_order_relaxed);
+    atomic_store_explicit(&lane->since_ns, now_ns, memory_order_relaxed);
 }
 
 void trace_lane_enter(trace_lane_t *lane, trace_state_t state)
@@ -152,7 +158,7 @@ void trace_lane_enter(trace_lane_t *lane, trace_state_t state)
         [TRACE_RUNNING] = LANE_NOTHING,
     };
 
-    if (lane->doing != doing[state])
+    if (doing_now(lane) != doing[state])
         lane_enter_at(lane, doing[state], trace_clock_ns());
 }
 
@@ -297,7 +303,7 @@ static void pass(trace_record_t *record, trace_hop_t hop, trace_lane_t *lane, ui
     record->at_ns[hop] = now_ns;
     record->lane[hop] = lane == NULL ? TRACE_NO_LANE : lane->index;
     atomic_store_explicit(&record->passed, (uint8_t)(hop + 1), memory_order_relaxed);
-    if (lane != NULL && lane->doing != record->id)
+    if (lane != NULL && doing_now(lane) != record->id)
         lane_enter_at(lane, record->id, now_ns);
 }
 
@@ -305,7 +311,7 @@ void trace_run_record(const trace_record_t *record)
 {
     trace_lane_t *lane = lane_here;
 
-    if (lane != NULL && lane->doing != record->id)
+    if (lane != NULL && doing_now(lane) != record->id)
         lane_enter_at(lane, record->id, trace_clock_ns());
 }
 

@@ -218,24 +218,6 @@ static void count_gap(trace_t *trace, const trace_record_t *record, int from, in
     }
 }
 
-void trace_visit_gaps(const trace_t *trace, void (*visit)(void *arg, const trace_gap_so_far_t *gap),
-                      void          *arg)
-{
-    for (int from = 0; from < TRACE_HOPS; from++)
-        for (int to = from + 1; to < TRACE_HOPS; to++) {
-            const trace_gap_t *gap = trace->gaps[from][to];
-
-            if (gap == NULL)
-                continue;
-            visit(arg, &(trace_gap_so_far_t){.from = (trace_hop_t)from,
-                                             .to = (trace_hop_t)to,
-                                             .count = gap->all.count,
-                                             .total_ns = gap->all.total_ns,
-                                             .p50_ns = histogram_quantile(&gap->all, 0.5),
-                                             .p99_ns = histogram_quantile(&gap->all, 0.99)});
-        }
-}
-
 void trace_finish(trace_t *trace, trace_record_t *record, uint64_t end_to_end_ns)
 {
     int from = -1;

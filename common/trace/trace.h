@@ -214,6 +214,23 @@ typedef struct {
 void trace_visit_gaps(const trace_t *trace, void (*visit)(void *arg, const trace_gap_so_far_t *gap),
                       void          *arg);
 
+/* What a thread has spent its time on since it opened its lane, and what it does now. */
+typedef struct {
+    const char   *name;         /* borrowed: as long as the trace */
+    bool          cpu_known;    /* else cpu_ns is 0 */
+    uint64_t      cpu_ns;       /* on a CPU, whatever it did there */
+    uint64_t      polling_ns;   /* waiting for something to do */
+    uint64_t      attaching_ns; /* waiting for the GIL, to attach */
+    trace_state_t state;
+} trace_lane_so_far_t;
+
+/*
+ * Call `visit` for each open lane, the oldest first. The threads run meanwhile, so a figure may be a
+ * transition behind the others.
+ */
+void trace_visit_lanes(trace_t *trace, void (*visit)(void *arg, const trace_lane_so_far_t *lane),
+                       void    *arg);
+
 /* ---- The report: HTTP thread, after trace_finish() of what it is about ------------------------ */
 
 /* What only the caller knows of the run. Zero or NULL: unknown, left out. */

@@ -500,3 +500,55 @@ Test(http_stream, its_end_is_told_with_its_content)
     }
     fixture_stop(f);
 }
+
+/* ---- Who is behind, and who is cut ------------------------------------------------------------- */
+
+static void read_unsent(fixture_t *f, void *arg)
+{
+    stream_t *s = arg;
+
+    (void)f;
+    s->len = http_stream_unsent(s->req);
+}
+
+static void abort_on_loop(fixture_t *f, void *arg)
+{
+    (void)f;
+    http_stream_abort(((stream_t *)arg)->req);
+}
+
+Test(http_stream, says_what_is_unsent_and_can_be_cut_off)
+{
+    http_options_t options = fixture_options();
+    client_t       c;
+    stream_t       s;
+    char           block[8192];
+    fixture_t     *f = start_parked(&options, &c, GET("/park/a"), 1);
+
+    memset(block, 'x', sizeof block - 1);
+    block[sizeof block - 1] = '\0';
+    stream_begin(f, &s, "a");
+    fill(f, &s, block); /* nobody reads */
+    fixture_call(f, read_unsent, &s);
+    cr_expect(s.len > 0 && s.len <= HTTP_STREAM_HIGH + sizeof block, "%zu bytes", s.len);
+    fixture_call(f, abort_on_loop, &s);
+    fixture_wait_connections(f, 0);
+    client_close(&c);
+    fixture_stop(f);
+}
+
+Test(http_stream, of_a_client_that_is_gone_has_nothing_unsent)
+{
+    http_options_t options = fixture_options();
+    client_t       c;
+    stream_t       s;
+    fixture_t     *f = start_parked(&options, &c, GET("/park/a"), 1);
+
+    stream_begin(f, &s, "a");
+    client_reset(&c);
+    fixture_wait_connections(f, 0);
+    fixture_call(f, read_unsent, &s);
+    cr_expect(s.len == 0, "%zu bytes", s.len);
+    fixture_call(f, abort_on_loop, &s);
+    fixture_stop(f);
+}

@@ -168,6 +168,26 @@ Test(http_traced, it_can_be_switched_off_for_a_while)
     stop(&self, 2, 0);
 }
 
+static void trace_one_in_three(fixture_t *f, void *unused)
+{
+    (void)unused;
+    http_server_trace(f->server, 3);
+}
+
+/* What is answered in C doesn't count among them. */
+Test(http_traced, it_can_be_one_request_in_so_many)
+{
+    traced_t self = start(fixture_options());
+    client_t c;
+
+    client_connect(&c, self.server->port);
+    fixture_call(self.server, trace_one_in_three, NULL);
+    for (int i = 0; i < 4; i++)
+        exchange(&c, GET("/echo") GET("/native/echo") GET("/echo"), (int[]){200, 200, 200}, 3);
+    client_close(&c);
+    stop(&self, 2, 0); /* of eight: the third and the sixth */
+}
+
 /* ---- The HTTP thread's lane ------------------------------------------------------------------ */
 
 /* HTTP thread: as a lab's program opens it, but before the server, which this one has already. */

@@ -168,7 +168,7 @@ Test(lab_options, have_the_promised_defaults)
     cr_expect_str_eq(options.pin, "");
     cr_expect(!options.debug && options.bench_seconds == 0 && options.log_level == LOG_INFO);
     cr_expect(!options.access_log && options.access_log_format == ACCESS_LOG_COMMON &&
-              !options.metrics);
+              !options.metrics && !options.live);
 }
 
 Test(lab_options, numbers_reach_both_ends_of_their_range)
@@ -337,15 +337,16 @@ Test(lab_options, an_access_log_goes_to_a_file_or_to_standard_output)
     lab_options_t options = parse_good(&plain, "--access-log --debug");
 
     cr_expect(options.access_log && options.access_log_file[0] == '\0');
-    options = parse_good(&plain, "--access-log=/tmp/log --access-log-format=json --metrics");
+    options = parse_good(&plain, "--access-log=/tmp/log --access-log-format=json --metrics --live");
     cr_expect(options.access_log && options.access_log_format == ACCESS_LOG_JSON &&
-              options.metrics);
+              options.metrics && options.live);
     cr_expect_str_eq(options.access_log_file, "/tmp/log");
     cr_expect(!parse_good(&plain, "--access-log-format=common").access_log);
     parse_bad(&plain, "--access-log=", "--access-log: empty");
     parse_bad(&plain, "--access-log-format=JSON",
               "--access-log-format: JSON is none of common, json");
     parse_bad(&plain, "--metrics=1", "--metrics");
+    parse_bad(&plain, "--live=1", "--live");
 }
 
 Test(lab_options, know_which_hosts_only_this_machine_can_reach)
@@ -459,6 +460,7 @@ Test(lab_options, help_lists_every_option_with_its_default)
                                         "--access-log[=FILE]",
                                         "--access-log-format=FORMAT",
                                         "--metrics",
+                                        "--live",
                                         "USR1"};
     parsed_t                 parsed = parse(&plain, "--help");
     char                     part[100];
