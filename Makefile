@@ -622,9 +622,9 @@ report: ## draw the stored runs as one page, report.html; A=FILE: of that run; w
 	@$(charting)
 	$(Q)$(PYTHON) bench/report.py $(if $(A),'$(A)') $(if $(B),'$(B)') $(ARGS)
 
-test-report: ## look at report.html and at the live page in a headless Chromium
+test-report: $(LABS:%=$(BIN)/%) ## look at report.html and at the live page in a headless Chromium
 	@$(if $(call on,$(DEPS)),tools/deps.sh --report --browser)
-	@PYTHON='$(PYTHON)' tools/run_tests tests/browser
+	@LAB_BIN_DIR='$(CURDIR)/$(BIN)' PYTHON='$(PYTHON)' tools/run_tests tests/browser
 
 writeup: ## write the tables and pictures of README.md and WRITEUP.md from the stored runs
 	@$(charting)

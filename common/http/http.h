@@ -254,6 +254,12 @@ int http_stream_begin(http_request_t *req, http_response_t *resp, void (*on_room
  */
 int http_stream_write(http_request_t *req, const void *data, size_t len);
 
+/*
+ * Have the kernel hold some `bytes` for this connection's client from now on, where it may hold
+ * megabytes: what was written long ago isn't worth that, and who doesn't read is soon known.
+ */
+void http_stream_hold(http_request_t *req, int bytes);
+
 /* Bytes that were written and that the kernel hasn't got yet; 0 too if the client is gone. */
 size_t http_stream_unsent(const http_request_t *req);
 

@@ -94,6 +94,12 @@ int http_stream_write(http_request_t *req, const void *data, size_t len)
     return 0;
 }
 
+void http_stream_hold(http_request_t *req, int bytes)
+{
+    if (req->conn != NULL)
+        uv_send_buffer_size((uv_handle_t *)&req->conn->tcp, &bytes); /* no: it holds more */
+}
+
 size_t http_stream_unsent(const http_request_t *req)
 {
     return req->conn == NULL ? 0 : req->stream->len;

@@ -97,6 +97,7 @@ static void on_events(void *arg, http_request_t *req)
         http_stream_end(req);
         return;
     }
+    http_stream_hold(req, LIVE_HELD);
     self->viewers[self->count++] = req;
     if (self->count == 1)
         begin_showing(self);

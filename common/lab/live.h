@@ -27,6 +27,7 @@ enum {
     LIVE_INTERVAL_MS = 500,
     LIVE_TRACED = 100,  /* requests that are traced in an interval, about */
     LIVE_VIEWERS = 256, /* at once; 503 beyond it */
+    LIVE_HELD = 32768, /* bytes that the kernel holds for a viewer, some frames; it may double it */
 };
 
 typedef struct live live_t;
