@@ -539,7 +539,7 @@ run-fuzz: $(FUZZ:%=$(BIN)/fuzz_%)
 
 # What is measured is never the instrumented build.
 MEASURING = reproduce interpreters scaling breakdown workloads measure compare ladder trace-pictures \
-            ladder-offline tracing eager open-loop upstream bench-peers trace-cost
+            ladder-offline tracing eager open-loop upstream bench-peers trace-cost live-cost
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
@@ -606,6 +606,9 @@ eager: measured ## lab4: what its handlers cost that wait, and those that don't
 
 tracing: measured-pythons ## what --stats costs, and whether its breakdown adds up: PYTHONS, or all
 	$(Q)$(PYTHON) bench/tracing.py $(measured_in) $(quick) $(ARGS)
+
+live-cost: measured ## what --live costs lab1, with one viewer
+	$(Q)$(PYTHON) bench/live_cost.py --bin-dir $(BIN) $(quick) $(ARGS)
 
 bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hypercorn, waitress
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)

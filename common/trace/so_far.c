@@ -54,14 +54,12 @@ void trace_visit_lanes(trace_t *trace, void (*visit)(void *arg, const trace_lane
                        void    *arg)
 {
     trace_lane_t *oldest_first[TRACE_NO_LANE] = {NULL};
-    unsigned      count;
 
     pthread_mutex_lock(&trace->lock);
-    count = trace->lane_count;
     for (trace_lane_t *lane = trace->lanes; lane != NULL; lane = lane->next)
         oldest_first[lane->index] = lane;
     pthread_mutex_unlock(&trace->lock);
-    for (unsigned i = 0; i < count; i++) {
+    for (int i = 0; i < TRACE_NO_LANE && oldest_first[i] != NULL; i++) {
         trace_lane_so_far_t found = {.name = NULL};
 
         pthread_mutex_lock(&trace->lock); /* so that the thread can't end in between */

@@ -86,6 +86,13 @@ class Live(InBrowser):
                 self.keep_picture(f"live-{width}-{theme}")
             self.open("about:blank")
 
+    def test_who_leaves_the_page_looks_no_more(self):
+        with lab(1) as server:
+            for _ in range(3):
+                self.show(server)
+            self.wait(lambda: self.text("#about").endswith("; 1 looking"))
+            self.open("about:blank")
+
     def test_a_lab_that_is_gone_is_said_and_one_that_comes_back_is_shown(self):
         with lab(1) as server:
             self.show(server)

@@ -76,10 +76,19 @@ function status(text, lost) {
   element("connection").className = lost ? "lost" : "";
 }
 
-const events = new EventSource("/_lab/events");
-events.onopen = () => status("live", false);
-events.onerror = () => status("the lab doesn't answer; trying again", true);
-events.onmessage = (event) => {
-  show(JSON.parse(event.data));
-  document.body.dataset.frames = Number(document.body.dataset.frames || 0) + 1;
-};
+let events = null;
+
+function look() {
+  events = new EventSource("/_lab/events");
+  events.onopen = () => status("live", false);
+  events.onerror = () => status("the lab doesn't answer; trying again", true);
+  events.onmessage = (event) => {
+    show(JSON.parse(event.data));
+    document.body.dataset.frames = Number(document.body.dataset.frames || 0) + 1;
+  };
+}
+
+// A browser may keep a page that one has left, and its connection with it.
+addEventListener("pagehide", () => events.close());
+addEventListener("pageshow", (event) => { if (event.persisted) look(); });
+look();
