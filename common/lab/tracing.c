@@ -18,7 +18,8 @@ bool tracing_is_for_all(const lab_options_t *options)
 
 int tracing_open(tracing_t *self, const lab_options_t *options, const lab_info_t *info)
 {
-    trace_options_t trace = {.with_workers = info->options & LAB_HAS_WORKERS};
+    trace_options_t trace = {.with_workers = info->options & LAB_HAS_WORKERS,
+                             .without_splits = !tracing_is_for_all(options)};
     int             err;
 
     *self = (tracing_t){.info = info, .options = options};
@@ -57,7 +58,8 @@ static int close_stats(tracing_t *self)
 
 trace_t *tracing_open_part(const lab_options_t *options, const char *lane_name)
 {
-    const trace_options_t with = {.keep_for_file = options->trace_file[0] != '\0'};
+    const trace_options_t with = {.keep_for_file = options->trace_file[0] != '\0',
+                                  .without_splits = !tracing_is_for_all(options)};
     trace_t              *part = NULL;
 
     if ((!tracing_is_for_all(options) && !options->live) || trace_open(&part, &with) != 0)

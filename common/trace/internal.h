@@ -89,7 +89,7 @@ typedef struct trace_file trace_file_t; /* trace_file.c */
 struct trace {
     /* Set by trace_open(), read-only afterwards. */
     unsigned      sample_every;
-    bool          with_workers;
+    bool          with_workers, without_splits;
     size_t        lane_history;
     uint64_t      opened_ns;
     double        mark_cost_ns, sample_cost_ns; /* of one mark, and of a sampled one */

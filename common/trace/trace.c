@@ -78,9 +78,12 @@ int trace_open(trace_t **out, const trace_options_t *options)
                           : options->with_workers    ? SAMPLE_EVERY_WITH_WORKERS
                                                      : SAMPLE_EVERY;
     trace->with_workers = options->with_workers;
+    trace->without_splits = options->without_splits;
     if (options->file != NULL || options->keep_for_file)
         trace->file = trace_file_open(options->file);
-    trace->lane_history = trace->file == NULL ? LANE_HISTORY : LANE_HISTORY_FOR_FILE;
+    trace->lane_history = trace->file != NULL       ? LANE_HISTORY_FOR_FILE
+                          : options->without_splits ? 1
+                                                    : LANE_HISTORY;
     trace->opened_ns = trace_clock_ns();
     measure_cost(trace);
     *out = trace;
@@ -162,7 +165,7 @@ trace_record_t *trace_begin(trace_t *trace)
     trace->last_id = record->id;
     if (trace->until_sample == 0)
         trace->until_sample = trace->sample_every;
-    record->sampled = --trace->until_sample == 0;
+    record->sampled = --trace->until_sample == 0 && !trace->without_splits;
     return record;
 }
 

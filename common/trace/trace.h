@@ -111,6 +111,8 @@ typedef struct {
     const char *file;          /* Chrome trace events go here; NULL: none */
     bool        keep_for_file; /* keep what goes there, for another trace that trace_take()s it */
     bool        with_workers;  /* names of hops */
+    bool
+        without_splits; /* no gap is split, so lanes keep no history: for who only looks, cheaper */
 } trace_options_t;
 
 /* returns 0 or a negative errno. An unwritable file is said once in the log, and is no error. */

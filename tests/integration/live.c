@@ -11,7 +11,7 @@
 
 TestSuite(live, .fini = lab_processes_end, .timeout = 150);
 
-enum { MANY = 100, MOST = 256, FRAMES = 10 };
+enum { SOME = 8, MANY = 100, MOST = 256, FRAMES = 10 };
 
 /* ---- Reading events -------------------------------------------------------------------------- */
 
@@ -155,13 +155,11 @@ static json_t *frame_with_hops(lab_process_t *lab, client_t *viewer)
 
 Test(live, a_frame_has_rates_threads_queues_and_hops)
 {
-    static const char *const threads[][4] = {
-        {"http", "loop"}, {"http", "main-loop", "worker-0"}, {"http"}, {"http"}};
-    static const char *const queues[][3] = {{"answers for the HTTP thread"},
-                                            {"answers for the HTTP thread", "worker 1"},
-                                            {"answers for the HTTP thread"},
-                                            {"answers for the HTTP thread"},
-                                            {"answers for the HTTP thread"}};
+    static const char *const threads[LAB_LAST + 1][4] = {
+        {NULL},   {"http", "loop"}, {"http", "main-loop", "worker-0"},
+        {"http"}, {"http"},         {"http 1"}};
+    static const char *const one[] = {"answers for the HTTP thread", NULL};
+    static const char *const with_workers[] = {"answers for the HTTP thread", "worker 1", NULL};
 
     for (int number = LAB_FIRST; number <= LAB_LAST; number++) {
         lab_process_t *lab = number == 2 ? lab_start(2, NULL, "--live", "--workers=2", NULL)
@@ -174,8 +172,8 @@ Test(live, a_frame_has_rates_threads_queues_and_hops)
         cr_expect(json_real_value(json_object_get(frame, "per_second")) > 0);
         cr_expect_eq(number_of(frame, "viewers"), 1);
         cr_expect_eq(number_of(frame, "in_flight"), 0); /* it doesn't count itself */
-        expect_names(lab, json_object_get(frame, "threads"), threads[number - 1]);
-        expect_names(lab, json_object_get(frame, "queues"), queues[number - 1]);
+        expect_names(lab, json_object_get(frame, "threads"), threads[number]);
+        expect_names(lab, json_object_get(frame, "queues"), number == 2 ? with_workers : one);
         hop = json_array_get(json_object_get(frame, "hops"), 0);
         cr_expect_str_eq(json_string_value(json_object_get(hop, "from")), "parsed");
         cr_expect(json_real_value(json_object_get(hop, "p99_us")) > 0);
@@ -183,6 +181,34 @@ Test(live, a_frame_has_rates_threads_queues_and_hops)
         client_close(&viewer);
         lab_finish(lab);
     }
+}
+
+/* Whichever of lab 5's workers is asked: rates and what is in flight are of all of them. */
+Test(live, of_several_http_threads_adds_them_up)
+{
+    static const char *const names[] = {"worker 1", "worker 2", NULL};
+
+    lab_process_t *lab = lab_start(5, NULL, "--live", "--workers=2", NULL);
+    client_t      *viewers = calloc(SOME, sizeof *viewers);
+    json_t        *frame;
+
+    for (int i = 0; i < SOME; i++)
+        look(lab, &viewers[i]);
+    wait_for(lab, &viewers[0], "viewers", SOME);
+    do {
+        lab_check(lab, "/", 200, NULL); /* answered by either */
+        frame = next_frame(lab, &viewers[0]);
+        expect_names(lab, json_object_get(frame, "queues"), names);
+        cr_expect_eq(number_of(frame, "in_flight"), 0);
+        if (json_real_value(json_object_get(frame, "per_second")) > 0)
+            break;
+        json_decref(frame);
+    } while (true);
+    json_decref(frame);
+    for (int i = 0; i < SOME; i++)
+        client_close(&viewers[i]);
+    free(viewers);
+    lab_finish(lab);
 }
 
 Test(live, head_and_http_1_0_are_answered_too)

@@ -83,6 +83,34 @@ Test(trace_so_far, a_transition_that_is_later_than_the_look_counts_nothing)
     fixture_close(&f);
 }
 
+/* Marks and gaps as ever; nothing is split, and no history is kept that this would take. */
+Test(trace_so_far, without_splits_gaps_are_counted_all_the_same)
+{
+    trace_options_t options = {.sample_every = 1, .without_splits = true};
+    trace_t        *trace;
+    trace_record_t *record;
+    trace_lane_t   *lane;
+    seen_t          seen = {0};
+
+    cr_assert_eq(trace_open(&trace, &options), 0);
+    lane = trace_lane_open(trace, "http");
+    for (int i = 0; i < 3; i++) {
+        record = trace_begin(trace);
+        cr_expect(!record->sampled);
+        trace_mark(record, TRACE_PARSED);
+        trace_lane_state(lane, TRACE_POLLING);
+        trace_mark(record, TRACE_WRITTEN);
+        trace_finish(trace, record, 1);
+    }
+    cr_expect_eq(trace->gaps[TRACE_PARSED][TRACE_WRITTEN]->all.count, 3);
+    cr_expect_eq(trace->sampled, 0);
+    cr_expect_eq(trace->lane_history, 1);
+    trace_visit_lanes(trace, on_lane, &seen);
+    cr_expect(seen.count == 1 && seen.lanes[0].polling_ns > 0);
+    trace_lane_close(lane);
+    trace_close(trace);
+}
+
 Test(trace_so_far, a_lane_that_is_closed_is_left_out)
 {
     fixture_t f;
