@@ -1,7 +1,9 @@
 """The report says what the stored runs say, whole and by itself."""
 
+import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -145,12 +147,15 @@ class Whole(unittest.TestCase):
         self.assertEqual(page.whole(*report.collected(self.folder.name)), self.text)
 
 
-class Stored(unittest.TestCase):
-    """The report of the runs in the repository."""
+class Stored(support.WithFolder):
+    """The report of the runs in the repository: of those for the record, whatever lies beside them."""
 
     def test_marks_say_what_the_files_say(self):
-        text = page.whole(*report.collected(results.FOLDER))
-        judged, seen = Judged(results.FOLDER), 0
+        for name in results.RECORDS.values():
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copy(os.path.join(results.FOLDER, name), self.folder)
+        text = page.whole(*report.collected(self.folder))
+        judged, seen = Judged(self.folder), 0
         for name, figure in Page(text).figures.items():
             for mark in figure.marks:
                 seen += 1
