@@ -319,7 +319,14 @@ static void close_under_posters(poster_t *posters, bool take_first)
 static void closing_under_posters(void)
 {
     static poster_t posters[POSTERS];
+    queue_t         self;
 
+    queue_open(&self); /* that it takes one shows that it isn't closed from the start */
+    self.wanted = 1;
+    post(&self, 0, 1);
+    run_turns(&self);
+    expect_delivered(&self);
+    queue_close(&self);
     for (int i = 0; i < CLOSINGS; i++)
         close_under_posters(posters, i % 2 != 0);
 }
