@@ -292,6 +292,32 @@ def scaling(which):
     return draw
 
 
+def gained(which):
+    """Each server that has more threads over itself with one, on each interpreter."""
+    one = scaled.PRIMES[which]
+
+    def draw(data):
+        figures, rows = figures_of(data), []
+        pythons = comparison.names(data)
+        for server in scaled.SERVERS:
+            found = []
+            for python in pythons:
+                keys = [Configuration(f"{name}, {one.text}", "unpinned", python=python).key
+                        for name in (server.name, server.over)]
+                if figures.has(*keys):
+                    found.append(Dot(python, keys[0], "rps", *figures.ratio(*keys, "rps"), keys[1]))
+            if found:
+                rows.append(Row(f"{server.name} / {server.over}", tuple(found)))
+        _require(rows, "a server with several numbers of threads")
+        return dots.draw(f"gained-{which}", f"Loops and workers over one: {one.text}",
+                         "Dots, requests per second over those of the same server with one loop or "
+                         "worker, on each interpreter; a line at 1 is no gain.", rows,
+                         dict(zip(pythons, SERIES_COLOURS)), "times the requests/s of one",
+                         "{:.2f}".format, file_of(data), line=1.0)
+
+    return draw
+
+
 def _machine(data):
     """What bare threads gain, as a line to hold the others to."""
     runs = data.get("spinners") or {}

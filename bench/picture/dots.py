@@ -15,6 +15,7 @@ class Dot:
     value: float
     low: float
     high: float
+    base: str = None  # the key that this is held to, where the value is a ratio
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def _draw_one(canvas, y, row, dot, colour, marker, form, file):
     drawn, = axes.plot([dot.value], [y], marker=marker, markersize=6, color=COLOURS[colour])
     canvas.mark(drawn, f"{row.label}, {dot.series}: {form(dot.value)} "
                        f"({form(dot.low)}..{form(dot.high)})",
-                file=file, key=dot.key, field=dot.field, value=repr(float(dot.value)),
+                file=file, key=dot.key, field=dot.field, base=dot.base, value=repr(float(dot.value)),
                 low=repr(float(dot.low)), high=repr(float(dot.high)))
     right = max(dot.value, dot.high)
     axes.annotate(clean(form(dot.value)), (right, y), xytext=(6, 0), textcoords="offset points",

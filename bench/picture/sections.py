@@ -58,6 +58,7 @@ PICTURES = {
     "crossover-primes": ("workloads", chosen.primes),
     **{f"connections-{n}": ("workloads", chosen.connections(n)) for n in range(len(work.SOME))},
     **{f"scaling-{n}": ("scaling", chosen.scaling(n)) for n in range(len(scaled.PRIMES))},
+    **{f"gained-{n}": ("scaling", chosen.gained(n)) for n in range(len(scaled.PRIMES))},
 }
 
 
