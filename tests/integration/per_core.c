@@ -192,6 +192,7 @@ Test(per_core, a_worker_that_is_killed_ends_the_lab_after_the_others_answers)
     cr_assert_eq(kill(pair.who[0].process, SIGKILL), 0);
     lab_wait_stderr(lab, lab_message("(process %d) was ended by signal 9", pair.who[0].process));
     lab_assert(lab, client_at_eof(&pair.clients[0]), "its connection stays open");
+    lab_wait_asleep(lab); /* the other one has been told */
     lab_open_gate(lab, 0);
     lab_expect_last_answer(lab, &pair.clients[1], 200, "went on");
     lab_assert(lab, lab_wait(lab) == 1, "exit status %d, expected 1", lab->status);
@@ -242,6 +243,7 @@ Test(per_core, all_workers_drain)
         lab_expect_events(lab, (const char *[]){"start A", "start B"}, 2);
         kill(lab->pid, SIGTERM);
         lab_wait_stderr(lab, "stopping: 2 requests in flight");
+        lab_wait_asleep(lab); /* each worker has been told */
         lab_open_gate(lab, 0);
         for (int i = 0; i < 2; i++)
             lab_expect_last_answer(lab, &pair.clients[i], 200, "\"park\":");
@@ -323,38 +325,45 @@ Test(per_core, metrics_add_up_all_workers)
     }
 }
 
-Test(per_core, the_breakdown_and_the_trace_file_have_every_worker)
+/* A lab that has served at least two requests and left these two files is as it should be. */
+static void check_files(lab_process_t *lab, const char *isolation, const char *stats,
+                        const char *trace)
 {
     static const char *const hops[] = {"parsed",   "attached", "started",
                                        "finished", "written",  NULL};
-    static pair_t            pair;
+    json_t                  *root = stats_load(lab, stats);
+    size_t                   threads = json_array_size(json_object_get(root, "threads"));
+    int                      count = (int)stats_number(root, "requests");
 
+    lab_assert(lab, count >= 2, "%d requests are counted", count);
+    stats_expect_hops(root, isolation, hops, count);
+    stats_expect_sums(root, isolation);
+    lab_assert(lab, threads == 2, "%zu threads", threads);
+    stats_expect_trace(trace, isolation, count);
+    json_decref(root);
+}
+
+Test(per_core, the_breakdown_and_the_trace_file_have_every_worker)
+{
+    char          stats[] = "--stats=/tmp/looplab-per-core-XXXXXX";
+    char          trace[] = "--trace=/tmp/looplab-per-core-XXXXXX";
+    const char   *stats_path = strchr(stats, '/'), *trace_path = strchr(trace, '/');
+    static pair_t pair;
+
+    close(mkstemp(strchr(stats, '/')));
+    close(mkstemp(strchr(trace, '/')));
     for (int isolation = 0; isolation < ISOLATIONS; isolation = next_isolation(isolation)) {
-        char           stats[] = "/tmp/looplab-stats-XXXXXX", trace[] = "/tmp/looplab-trace-XXXXXX";
-        int            stats_fd = mkstemp(stats), trace_fd = mkstemp(trace), asked = 0;
-        lab_process_t *lab = lab_start(5, "cores", isolations[isolation], "--workers=2",
-                                       lab_message("--stats=%s", stats),
-                                       strdup(lab_message("--trace=%s", trace)), NULL);
-        json_t        *root, *threads;
+        lab_process_t *lab =
+            lab_start(5, "cores", isolations[isolation], "--workers=2", stats, trace, NULL);
 
-        close(stats_fd);
-        close(trace_fd);
         connect_both(lab, &pair);
         close_both(&pair);
         lab_assert(lab, lab_stop(lab, SIGTERM) == 0, "exit status %d", lab->status);
-        root = stats_load(lab, stats);
-        asked = (int)stats_number(root, "requests");
-        lab_assert(lab, asked >= 2, "%d requests are counted", asked);
-        stats_expect_hops(root, isolations[isolation], hops, asked);
-        stats_expect_sums(root, isolations[isolation]);
-        threads = json_object_get(root, "threads");
-        lab_assert(lab, json_array_size(threads) == 2, "%zu threads", json_array_size(threads));
-        stats_expect_trace(trace, isolations[isolation], asked);
-        json_decref(root);
-        unlink(stats);
-        unlink(trace);
+        check_files(lab, isolations[isolation], stats_path, trace_path);
         lab_free(lab);
     }
+    unlink(stats_path);
+    unlink(trace_path);
 }
 
 Test(per_core, lines_of_the_access_log_stay_whole)
