@@ -60,6 +60,7 @@ static const ask_t asks[] = {
     {"GET /native " HOST "\r\n", 200},
     {"GET /native/cpu?n=10 " HOST "\r\n", 200},
     {"GET /native/stream?chunks=3&size=5000 " HOST "\r\n", 200},
+    {"GET /_lab " HOST "\r\n", 200},
     {"GET /nowhere " HOST "\r\n", 404},
 };
 
@@ -96,7 +97,7 @@ Test(no_memory, while_a_lab_serves_ends_one_request_and_no_more)
     alloc_control_t *control = use_faulty_labs();
 
     for (int number = LAB_FIRST; number <= LAB_LAST; number++) {
-        lab_process_t *lab = lab_start(number, "values", NULL);
+        lab_process_t *lab = lab_start(number, "values", "--live", NULL);
         unsigned       n = 1;
         bool           failed = true;
 
@@ -154,7 +155,8 @@ static lab_process_t *spawn_in_vain(int number, const char **reason)
     *reason = number == 5 ? "no database" : "192.0.2.1";
     if (number == 5)
         return lab_spawn(5, NULL, "--port=0", "--workers=2", "--app=refused:async_hook", NULL);
-    return lab_spawn(number, "hooks", "--host=192.0.2.1", number == 2 ? "--workers=2" : NULL, NULL);
+    return lab_spawn(number, "hooks", "--live", "--host=192.0.2.1",
+                     number == 2 ? "--workers=2" : NULL, NULL);
 }
 
 /* Start it with allocation n failing. returns whether the allocation has failed */
