@@ -7,8 +7,8 @@ from kit.checks import Failed, check
 from kit.seams import seam
 
 
-def alone(step, test, title):
-    seam("seam_lab2", test, title, lab=2, step=step)
+def alone(step, test, title, **more):
+    seam("seam_lab2", test, title, lab=2, step=step, **more)
 
 
 @check(lab=2, step=0)
@@ -34,7 +34,11 @@ def lab2_starts_its_workers(t):
 @check(lab=2, step=1, needs=("lab2_starts",))
 def lab2_leaves_loops_to_their_threads(t):
     """asyncio's debug mode finds no call from a thread that isn't the loop's."""
-    watching.expect_own_threads(t, t.start("--workers=2", "--debug", app=None))
+    server = t.start("--workers=2", "--debug", app=None)
+    names = server.thread_names()
+    if "worker-1" not in names:
+        raise Failed("two workers run", f"threads {sorted(names)}")
+    watching.expect_own_threads(t, server)
 
 
 alone(0, "close_stops_workers_then_the_main_loop", "Given code: threads are joined, in their order.")
@@ -42,10 +46,16 @@ alone(2, "pick_goes_round", "Each worker in its turn.")
 alone(2, "pick_passes_over_the_full", "A worker without room is passed over; NULL if none has any.")
 alone(3, "run_reaches_the_workers_loop", "The coroutine goes to the worker's loop.")
 alone(3, "wrap_follows_on_the_main_loop", "The worker's future is wrapped for the main loop.")
-alone(4, "chain_is_built", "Coroutine, worker's future, wrapped future, done callback.")
-alone(4, "chain_keeps_only_the_wrapped_future", "What on_woken() made and doesn't need is released.")
-alone(4, "chain_with_a_handler_that_raises", "A handler that raises at once: 500.")
-alone(4, "chain_without_a_worker_future", "A worker that can't be reached: 500.")
+BUILT = {"after": (2, 3)}  # the chain is made of what these steps make
+alone(4, "chain_is_built", "Coroutine, worker's future, wrapped future, done callback.", **BUILT)
+alone(
+    4,
+    "chain_keeps_only_the_wrapped_future",
+    "What on_woken() made and doesn't need is released.",
+    **BUILT,
+)
+alone(4, "chain_with_a_handler_that_raises", "A handler that raises at once: 500.", after=(2,))
+alone(4, "chain_without_a_worker_future", "A worker that can't be reached: 500.", after=(2,))
 alone(4, "chain_with_all_workers_full", "No worker with room: 503.")
 alone(5, "done_with_a_result", "A future's result is the answer.")
 alone(5, "done_with_an_exception", "A future's exception is a 500.")
