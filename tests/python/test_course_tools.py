@@ -1,6 +1,7 @@
 """The course's small tools: answers, traces, predictions, the autograder's bundle."""
 
 import os
+import subprocess
 import sys
 import unittest
 import zipfile
@@ -10,7 +11,8 @@ from support import WithFolder
 COURSE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "course")
 sys.path.insert(0, COURSE)
 
-from kit import answers, bundle, labs, predictions, traces  # noqa: E402
+import mutants  # noqa: E402
+from kit import answers, bundle, handout, labs, markers, predictions, traces  # noqa: E402
 from kit.checks import Failed  # noqa: E402
 
 
@@ -106,6 +108,18 @@ class Bundle(WithFolder):
         for name in ("setup.sh", "course/hidden/lab1.py", "course/kit/handout.py", "Makefile"):
             self.assertIn(name, names)
         self.assertEqual(len(names), len(set(names)))
+
+
+class Mutants(WithFolder):
+    def test_every_patch_fits_the_solution_as_it_is(self):
+        for lab in labs.FOLDERS:
+            tree = os.path.join(self.folder, f"lab{lab}")
+            steps = {gap.step for gap in markers.all_gaps(labs.ROOT) if gap.lab == lab}
+            handout.write_tree(tree, lab, filled=steps)
+            for mutant in mutants.of_lab(lab):
+                command = ["patch", "-p1", "--batch", "--dry-run", "--fuzz=0", "-i", mutant.path]
+                done = subprocess.run(command, cwd=tree, capture_output=True, text=True)
+                self.assertEqual(done.returncode, 0, f"{mutant.path}:\n{done.stdout}")
 
 
 if __name__ == "__main__":
