@@ -25,7 +25,7 @@ ENOUGH = {
     "interpreters": (INTERPRETERS_ROUNDS, INTERPRETERS_SECONDS),
     "breakdown": (5, 4),
     "tracing": (6, 2),
-    "workloads": (3, 1),
+    "workloads": (2, 1),
     "scaling": (4, 2),
     "open-loop": (3, 4),
     "upstream": (5, 2),

@@ -40,6 +40,12 @@ class Turns(unittest.TestCase):
         for server in set(work.SERVERS) - {"lab3"}:
             self.assertEqual(work.least_seconds(Configuration(work.name(server, work.WAIT))), 0)
 
+    def test_computing_holds_up_who_does_it_on_the_http_thread(self):
+        long = next(one for one in work.WORK if one.busy_s)
+        found = {server for server in work.SERVERS
+                 if work.least_seconds(Configuration(work.name(server, long)))}
+        self.assertEqual(found, {"lab3", "lab4", "lab5"})
+
 
 class Tables(unittest.TestCase):
     def rows(self, table):
