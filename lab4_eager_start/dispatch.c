@@ -17,7 +17,7 @@
  *
  * Everything here runs on the HTTP thread. req->lab_data is the task, while there is one.
  *
- * In the write-up: WRITEUP.md, "Lab 4: handlers that start where they stand".
+ * In the write-up: WRITEUP.md, "9. Lab 4: handlers that start where they stand".
  */
 #include <stdlib.h>
 
