@@ -12,6 +12,8 @@
     stats.py        medians, ratios within rounds, bootstrap intervals
     figures.py      reads those out of stored blocks
     tables.py       lays out rows for terminal and documents
+    cells.py        finds one figure of a table that is laid out, for prose
+    regions.py      finds a function or struct in the code, for links
     reports.py      the tables themselves
     comparison.py   the tables of runs with several interpreters
     promises.py     the figures that the project promises, and their verdicts

@@ -12,5 +12,5 @@
     chosen.py      which figures of a run are drawn
     compared.py    two results files beside each other
     sections.py    the report's sections: their pictures and tables
-    page.py        the page: HTML around them
+    page.py        the page: HTML around them; page.css and page.js are put into it
 """
