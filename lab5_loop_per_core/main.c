@@ -1,6 +1,8 @@
 /*
  * Lab 5: an HTTP loop on each core, and nothing shared between them. What a worker is: worker.c; how
  * a request reaches Python there: lab 4's dispatch.c, unchanged, since each worker is alone.
+ *
+ * In the write-up: WRITEUP.md, "10. Lab 5: an HTTP loop on each core".
  */
 #include "lab5_loop_per_core/supervisor.h"
 
