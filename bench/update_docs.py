@@ -188,6 +188,7 @@ TABLES = {
     "workloads-connections": ("workloads", one_table(work.by_connections)),
     "workloads-pythons": ("workloads", one_table(work.by_python)),
     "scaling": ("scaling", scaling),
+    "scaling-gained": ("scaling", one_table(scaled.gained)),  # for cells; above its rows stand twice
     "open-loop": ("open-loop", one_table(steady.table, steady.LEGEND)),
     "upstream": ("upstream", upstream),
     "compare": ("compare", compare),
