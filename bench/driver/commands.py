@@ -14,8 +14,8 @@ COMMANDS = {
     "open-loop": "make open-loop",
     "upstream": "make upstream",
     "compare": "make compare BEFORE=REVISION",
-    "soak": "make soak",
-    "idle": "make idle",
+    "soak": "make soak ARGS=--record",
+    "idle": "make idle ARGS=--record",
     "eager": "make eager",
     "traces": "make trace-pictures",
 }
