@@ -141,10 +141,13 @@ class Run:
     def seconds_of(self, configuration):
         return max(self.seconds, self.least_seconds(configuration))
 
+    def warm_up_seconds(self, configuration):
+        return max(WARM_UP_SECONDS, self.least_seconds(configuration))
+
     def planned_seconds(self, todo):
-        warm_ups = {c.key for _, c in todo} - self._warm
-        return sum(self.seconds_of(c) + OVERHEAD_SECONDS for _, c in todo) + len(warm_ups) * (
-            WARM_UP_SECONDS + OVERHEAD_SECONDS
+        warm_ups = {c for _, c in todo if c.key not in self._warm}
+        return sum(self.seconds_of(c) + OVERHEAD_SECONDS for _, c in todo) + sum(
+            self.warm_up_seconds(c) + OVERHEAD_SECONDS for c in warm_ups
         )
 
     def measure(self):
@@ -170,7 +173,7 @@ class Run:
         wrk_cpus = self._cpus[0] if configuration.placement == "pinned" else None
         load = (server, self.seconds_of(configuration), configuration, wrk_cpus)
         if configuration.key not in self._warm:
-            self.measure_block(server, WARM_UP_SECONDS, configuration, wrk_cpus)
+            self.measure_block(server, self.warm_up_seconds(configuration), configuration, wrk_cpus)
             self._warm.add(configuration.key)
         attempts = [self.measure_block(*load)]
         while attempts[-1]["others_share"] > OTHERS_LIMIT and self._may_repeat(len(attempts)):
