@@ -45,7 +45,7 @@ def _native_primes(n, count):
                 f'{{"n":{n},"primes":{count}}}'.encode())
 
 
-HELLO, WAIT, COMPUTE = Work("hello", "/", b"Hello, World!"), _wait(10_000), _primes(3_000, 430)
+HELLO, WAIT, COMPUTE = Work("hello", "/", b"Hello, World!"), _wait(10_000), _primes(3_000, 430, busy_s=0.003)
 MIX = Work("a mix of them", "/mix", b"mixed", wait_s=0.0015)
 WORK = (
     HELLO,
@@ -56,7 +56,7 @@ WORK = (
     WAIT,
     _wait(100_000),
     _primes(100, 25),
-    _primes(700, 125),
+    _primes(700, 125, busy_s=0.0004),
     COMPUTE,
     _primes(20_000, 2262, busy_s=0.03),
     _native_primes(3_000, 430),
