@@ -103,10 +103,11 @@ def specs(python):
 
 
 def least_seconds(configuration):
-    """Who calls handlers on the HTTP thread calls those of all that it has read before it writes one
-    answer: a block has a few such turns, or it counts one more or one less at random."""
+    """A loop calls the handlers of all that it has at once before an answer gets out: a block has a few
+    such turns, or it counts one more or one less at random. In lab3 a handler that waits is in it, too.
+    """
     held_up = {name(server, work): work.busy_s + (work.wait_s if server == "lab3" else 0)
-               for work in WORK for server in ("lab3", "lab4", "lab5")}
+               for work in WORK for server in SERVERS if server != "lab3, pool"}
     return turns_seconds(configuration.connections * held_up.get(configuration.server, 0))
 
 
