@@ -21,7 +21,7 @@ TestSuite(growth, .fini = lab_processes_end, .timeout = 150);
 
 enum {
     ROUNDS = 2000,
-    PASSES = 24, /* tracebacks fill some pool for ten and more */
+    PASSES = 24,           /* tracebacks fill some pool for ten and more */
     ROUNDS_PER_BLOCK = 20, /* a leak is at least a block in so many requests */
     BYTES_PER_ROUND = 256, /* or so much memory in each: the struct of a request is larger */
 };
