@@ -47,26 +47,30 @@ static _Noreturn void become_worker(const worker_setup_t *setup, const char *pro
     _exit(127);
 }
 
-/* The program again, with its own options and one more: a forked Python would share locks. */
+/*
+ * The program again, with its own options and one more: a forked Python would share locks. That one
+ * says how many workers there are: where CPUs are pinned already the default is another.
+ */
 static int begin_process(worker_handle_t *self, char **argv)
 {
     const worker_setup_t *setup = &self->setup;
     char                  program[4096], which[64], *args[MAX_ARGS + 2];
     size_t                size = sizeof program;
     pid_t                 supervisor = getpid();
-    int                   count = 0;
+    int                   count = 1;
 
     if (uv_exepath(program, &size) != 0)
         return UV_ENOENT;
+    snprintf(which, sizeof which, "--worker=%u:%u:%d:%d:%d:%d", setup->index, setup->board->count,
+             setup->control, setup->board->fd, setup->traced, setup->port);
+    args[0] = argv[0];
+    args[1] = which; /* before a "--", which would end the options */
     for (; argv[count] != NULL; count++) {
         if (count == MAX_ARGS)
             return UV_E2BIG;
-        args[count] = argv[count];
+        args[count + 1] = argv[count];
     }
-    snprintf(which, sizeof which, "--worker=%u:%d:%d:%d:%d", setup->index, setup->control,
-             setup->board->fd, setup->traced, setup->port);
-    args[count++] = which;
-    args[count] = NULL;
+    args[count + 1] = NULL;
     self->pid = fork();
     if (self->pid == 0)
         become_worker(setup, program, args, supervisor);
@@ -78,10 +82,11 @@ int isolation_run_process(const lab_info_t *info, const lab_options_t *options)
     worker_setup_t setup = {.info = info, .options = options};
     board_t        board;
     int            board_fd;
+    unsigned       workers;
 
-    if (sscanf(options->worker, "%u:%d:%d:%d:%d", &setup.index, &setup.control, &board_fd,
-               &setup.traced, &setup.port) != 5 ||
-        setup.index >= options->workers || board_map(&board, board_fd, options->workers) != 0) {
+    if (sscanf(options->worker, "%u:%u:%d:%d:%d:%d", &setup.index, &workers, &setup.control,
+               &board_fd, &setup.traced, &setup.port) != 6 ||
+        setup.index >= workers || board_map(&board, board_fd, workers) != 0) {
         fprintf(stderr, "%s: --worker is for the lab's own use\n", info->name);
         return 2;
     }

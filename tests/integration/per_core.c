@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,6 +155,16 @@ Test(per_core, hooks_run_once_on_each_worker)
         lab_expect_events(lab, (const char *[]){"stop", "stop"}, 2);
         lab_free(lab);
     }
+}
+
+/* A process that is pinned already would count fewer CPUs, were it to ask for --workers' default. */
+Test(per_core, processes_are_as_many_as_their_supervisor_counted_before_it_was_pinned)
+{
+    lab_process_t *lab =
+        lab_start(5, "cores", isolations[PROCESSES], lab_message("--pin=%d", sched_getcpu()), NULL);
+
+    lab_check(lab, "/who", 200, NULL);
+    lab_finish(lab);
 }
 
 /* ---- One worker's trouble -------------------------------------------------------------------- */
