@@ -81,6 +81,16 @@ static void end_showing(live_t *self)
     uv_timer_stop(&self->timer);
 }
 
+/* In the book too, at once: other HTTP threads take viewers off what is in flight. */
+static void set_count(live_t *self, unsigned count)
+{
+    const books_t *books = self->sources.books;
+
+    self->count = count;
+    if (books->count > 0)
+        book_set(books_own(books), BOOK_VIEWERS, count);
+}
+
 static void on_events(void *arg, http_request_t *req)
 {
     static const char begin[] = "retry: 1000\n\n";
@@ -98,7 +108,8 @@ static void on_events(void *arg, http_request_t *req)
         return;
     }
     http_stream_hold(req, LIVE_HELD);
-    self->viewers[self->count++] = req;
+    self->viewers[self->count] = req;
+    set_count(self, self->count + 1);
     if (self->count == 1)
         begin_showing(self);
 }
@@ -121,7 +132,7 @@ static void show_all(live_t *self, const char *event, size_t len)
     for (unsigned i = 0; i < self->count; i++)
         if (show(self->viewers[i], event, len))
             self->viewers[kept++] = self->viewers[i];
-    self->count = kept;
+    set_count(self, kept);
     if (kept == 0)
         end_showing(self);
 }
@@ -203,9 +214,10 @@ void live_stop(live_t *self)
         else
             http_stream_end(self->viewers[i]);
     }
-    if (self->count > 0)
+    if (self->count > 0) {
         end_showing(self);
-    self->count = 0;
+        set_count(self, 0);
+    }
 }
 
 static void on_timer_closed(uv_handle_t *handle)

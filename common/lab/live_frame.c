@@ -17,6 +17,12 @@ typedef struct {
     uint64_t answered, in_flight, connections, viewers;
 } totals_t;
 
+/* The two are counted one after the other, so that for a moment there may be more viewers. */
+static uint64_t without_viewers(uint64_t in_flight, uint64_t viewers)
+{
+    return viewers < in_flight ? in_flight - viewers : 0;
+}
+
 static json_t *real_or_null(bool known, double value)
 {
     return known ? json_real(value) : json_null();
@@ -101,8 +107,8 @@ static json_t *queues(const live_sources_t *from)
             add_queue(list, i, atomic_load_explicit(from->queued[i], memory_order_relaxed));
     for (unsigned i = 0; from->books->count > 1 && i < from->books->count; i++)
         add_queue(list, i + 1,
-                  book_get(&from->books->books[i], BOOK_IN_FLIGHT) -
-                      book_get(&from->books->books[i], BOOK_VIEWERS));
+                  without_viewers(book_get(&from->books->books[i], BOOK_IN_FLIGHT),
+                                  book_get(&from->books->books[i], BOOK_VIEWERS)));
     return list;
 }
 
@@ -135,13 +141,12 @@ static totals_t totals(const live_sources_t *from, unsigned viewers)
 
     if (books->count > 0) {
         book_update(books_own(books), from->server);
-        book_set(books_own(books), BOOK_VIEWERS, viewers);
         found = (totals_t){.answered = books_sum(books, BOOK_ANSWERED),
                            .in_flight = books_sum(books, BOOK_IN_FLIGHT),
                            .connections = books_sum(books, BOOK_OPEN),
                            .viewers = books_sum(books, BOOK_VIEWERS)};
     }
-    found.in_flight -= found.viewers < found.in_flight ? found.viewers : found.in_flight;
+    found.in_flight = without_viewers(found.in_flight, found.viewers);
     return found;
 }
 
