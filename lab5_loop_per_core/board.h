@@ -11,6 +11,7 @@
 
 typedef enum {
     WORKER_STARTING,
+    WORKER_WATCHING, /* starting still, but SIGUSR1 has its handler */
     WORKER_SERVING,
     WORKER_DONE,   /* drained; its page and its book are complete */
     WORKER_FAILED, /* it couldn't start, and has said why */

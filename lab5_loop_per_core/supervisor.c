@@ -104,6 +104,15 @@ static void on_reopen(void *owner)
     tell_all(owner, COMMAND_REOPEN);
 }
 
+/* The signal would end a process that has no handler for it yet. */
+static bool takes_signals(const member_t *member)
+{
+    const worker_setup_t *setup = &member->handle.setup;
+
+    return member->runs && member->handle.pid != 0 &&
+           atomic_load(&setup->board->pages[setup->index].state) != WORKER_STARTING;
+}
+
 /* A process has a watchdog of its own, so that it answers though it is stuck. */
 static void on_inspect(void *owner)
 {
@@ -112,7 +121,7 @@ static void on_inspect(void *owner)
     if (self->options.isolation != ISOLATION_PROCESSES)
         tell_all(self, COMMAND_INSPECT);
     for (unsigned i = 0; i < self->begun; i++)
-        if (self->members[i].runs && self->members[i].handle.pid != 0)
+        if (takes_signals(&self->members[i]))
             kill(self->members[i].handle.pid, SIGUSR1);
 }
 

@@ -246,7 +246,10 @@ static int start(worker_t *self)
     snprintf(lane, sizeof lane, "http %u", self->setup->index + 1);
     self->trace = tracing_open_part(self->setup->options, lane);
     if (open_python(self) != 0 || open_shard(self) != 0 || open_control(self) != 0 ||
-        watch_signals(self) != 0 || shard_start(&self->shard, self->setup->port, true) != 0)
+        watch_signals(self) != 0)
+        return -1;
+    atomic_store(&self->page->state, WORKER_WATCHING);
+    if (shard_start(&self->shard, self->setup->port, true) != 0)
         return -1;
     if (self->setup->options->bench_seconds > 0)
         http_server_trace(self->shard.server, 0); /* until COMMAND_MEASURE */

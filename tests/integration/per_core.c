@@ -426,6 +426,24 @@ Test(per_core, sigusr1_shows_what_each_worker_does)
     }
 }
 
+/* In the import there is no handler for it yet: nothing is shown, and nobody ends of it. */
+Test(per_core, sigusr1_while_a_process_starts_is_no_end_of_it)
+{
+    lab_process_t *lab =
+        lab_spawn(5, "starts", "--port=0", isolations[PROCESSES], "--workers=1", NULL);
+
+    lab_expect_event(lab, "in the import");
+    kill(lab->pid, SIGUSR1);
+    lab_wait_asleep(lab);
+    lab_open_gate(lab, 0);
+    lab_expect_event(lab, "in the hook");
+    kill(lab->pid, SIGUSR1);
+    lab_wait_stderr(lab, " in hook\n");
+    lab_open_gate(lab, 1);
+    lab_wait_listening(lab);
+    lab_finish(lab);
+}
+
 /* ---- Refusals -------------------------------------------------------------------------------- */
 
 Test(per_core, what_this_python_can_not_do_is_refused_with_the_reason)
