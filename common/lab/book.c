@@ -42,13 +42,13 @@ http_stats_t books_stats(const books_t *self)
     return stats;
 }
 
-/* 0 of a process that has ended. */
+/* 0 of a process that has ended, or hasn't said its number yet: 0 is the caller for the system. */
 static double cpu_seconds_of(pid_t pid)
 {
     struct timespec time;
     clockid_t       clock;
 
-    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0)
+    if (pid == 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0)
         return 0;
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }

@@ -1,5 +1,6 @@
 /* common/lab/book.c: what several HTTP threads have counted, added up. */
 #include <criterion/criterion.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/lab/book.h"
@@ -43,7 +44,7 @@ Test(lab_book, stats_are_those_of_one_server)
     cr_expect(stats.abandoned == 6 && stats.cut_off == 3);
 }
 
-/* This process's, whether it is named or not; one that has ended has none. */
+/* This process's, whether it is named or not. */
 Test(lab_book, cpu_time_is_that_of_the_processes_that_keep_the_books)
 {
     double own = books_cpu_seconds(&all);
@@ -52,4 +53,15 @@ Test(lab_book, cpu_time_is_that_of_the_processes_that_keep_the_books)
     for (unsigned i = 0; i < 3; i++)
         book_set(&some[i], BOOK_PID, (uint64_t)getpid());
     cr_expect(books_cpu_seconds(&all) >= 2.9 * own);
+}
+
+Test(lab_book, a_process_that_has_ended_or_just_begun_has_no_cpu_time)
+{
+    pid_t child = fork();
+
+    if (child == 0)
+        _exit(0);
+    cr_assert(child > 0 && waitpid(child, NULL, 0) == child);
+    book_set(&some[0], BOOK_PID, (uint64_t)child); /* the others' numbers aren't known yet */
+    cr_expect_eq(books_cpu_seconds(&all), 0);
 }
