@@ -163,6 +163,8 @@ static int new_interpreter(void)
     PyThreadState      *tstate = NULL;
     PyStatus            status = Py_NewInterpreterFromConfig(&tstate, &config);
 
+    if (!PyStatus_Exception(status) && tstate == NULL) /* that is how it says so */
+        status = PyStatus_NoMemory();
     return PyStatus_Exception(status) ? fail(status) : 0;
 }
 
