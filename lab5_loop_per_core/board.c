@@ -2,6 +2,7 @@
 #include "lab5_loop_per_core/board.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@ int board_map(board_t *self, int fd, unsigned workers)
 int board_open(board_t *self, unsigned workers)
 {
     FILE *file = tmpfile(); /* full of zeros once it is as long as that */
-    int   fd = file == NULL ? -1 : dup(fileno(file));
+    int   fd = file == NULL ? -1 : fcntl(fileno(file), F_DUPFD_CLOEXEC, 0);
     int   err = fd < 0 ? uv_translate_sys_error(errno) : 0;
 
     if (err == 0 && ftruncate(fd, (off_t)(workers * (sizeof *self->pages + sizeof *self->books))))

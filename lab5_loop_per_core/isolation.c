@@ -113,13 +113,12 @@ static void join_process(worker_handle_t *self)
 
 /* ---- Either ---------------------------------------------------------------------------------- */
 
+/* Closed by exec() from the start: a command that had one would hide the end of its worker. */
 static int make_pair(int fds[2])
 {
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0)
-        return uv_translate_sys_error(errno);
-    for (int i = 0; i < 2; i++)
-        fcntl(fds[i], F_SETFD, FD_CLOEXEC);
-    return 0;
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0
+               ? 0
+               : uv_translate_sys_error(errno);
 }
 
 int isolation_begin(worker_handle_t *self, char **argv)
