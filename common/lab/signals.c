@@ -254,6 +254,8 @@ int signals_open(signals_t *self, uv_loop_t *loop, uint32_t drain_timeout_ms,
     err = uv_thread_create(&self->watchdog, watchdog_main, self);
     if (err == 0)
         install(self);
+    else
+        uv_close((uv_handle_t *)&self->async, NULL); /* open, it would keep the loop from its end */
     return err;
 }
 

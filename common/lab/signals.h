@@ -68,7 +68,10 @@ typedef struct signals {
     uv_mutex_t lock;
 } signals_t;
 
-/* Install the handlers and start the watchdog. thread: HTTP    returns 0 or libuv's error */
+/*
+ * Install the handlers and start the watchdog.
+ * thread: HTTP    returns 0, or libuv's error: then the loop must run once more
+ */
 int signals_open(signals_t *self, uv_loop_t *loop, uint32_t drain_timeout_ms,
                  const signals_events_t *events, void *owner);
 
