@@ -21,7 +21,7 @@ typedef enum {
 typedef struct {
     atomic_int state;       /* worker_state_t */
     char       python[192]; /* SERVING: bridge_describe_python(), DONE: the same in the end */
-    bool       gil;         /* DONE: there was one, in the end */
+    bool       gil;         /* SERVING: there is one; DONE: there was, in the end */
     double     cpu_us;      /* DONE: of its own process, start included; 0: it has none */
     long       max_rss_kib; /* likewise */
 } worker_page_t;

@@ -94,7 +94,7 @@ static void on_control(uv_poll_t *poll, int status, int events)
     (void)status, (void)events;
     if (n == 1) {
         obey(self, command);
-    } else if (n == 0 || errno != EAGAIN) {
+    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
         uv_poll_stop(poll);
         drain(self);
     }
