@@ -158,9 +158,9 @@ const char *bridge_handler_where(const http_request_t *req);
 
 /*
  * Import MODULE and take OBJECT from it ("async_app:app"); it must be a looplab.App, each of its
- * handlers of the given kind (BRIDGE_EITHER: of whichever). On failure everything a user needs has been said on stderr:
- * Python's own traceback for an import that raises; handler, file and line for one of the wrong
- * kind.
+ * handlers of the given kind (BRIDGE_EITHER: of whichever). On failure everything a user needs has
+ * been said on stderr: Python's own traceback for an import that raises; handler, file and line for
+ * one of the wrong kind.
  * attached           returns 0 or -1
  */
 int  bridge_app_load(bridge_t *bridge, const char *spec, bridge_kind_t kind, bridge_app_t **out);

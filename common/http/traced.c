@@ -1,6 +1,7 @@
 /*
  * Requests whose time is taken apart (common/trace): those that go to a handler, or one in so many of
- * them, if the server was opened with a trace. What is answered in C, by a native route or by the server itself, isn't.
+ * them, if the server was opened with a trace. What is answered in C, by a native route or by the
+ * server itself, isn't.
  *
  * The record's memory goes with the request: it is counted when the answer is written, and else
  * dropped with the last reference to the request. So whoever holds a reference may still mark,
