@@ -260,7 +260,7 @@ int http_stream_write(http_request_t *req, const void *data, size_t len);
  */
 void http_stream_hold(http_request_t *req, int bytes);
 
-/* Bytes that were written and that the kernel hasn't got yet; 0 too if the client is gone. */
+/* Bytes for this client that the kernel hasn't got yet; 0 too if the client is gone. */
 size_t http_stream_unsent(const http_request_t *req);
 
 /* The body is complete. Gives up the caller's reference. */

@@ -102,7 +102,11 @@ void http_stream_hold(http_request_t *req, int bytes)
 
 size_t http_stream_unsent(const http_request_t *req)
 {
-    return req->conn == NULL ? 0 : req->stream->len;
+    const http_conn_t *conn = req->conn;
+
+    if (conn == NULL)
+        return 0;
+    return req->stream->len + uv_stream_get_write_queue_size((const uv_stream_t *)&conn->tcp);
 }
 
 void http_stream_abort(http_request_t *req)
