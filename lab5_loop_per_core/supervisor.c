@@ -316,7 +316,7 @@ static int open_python(supervisor_t *self)
 
 static int open_signals(supervisor_t *self)
 {
-    bool rotated = self->options.access_log && self->options.access_log_file[0] != '\0';
+    bool                   rotated = options_access_log_in_file(&self->options);
     const signals_events_t events = {
         .on_stop = on_stop, .on_reopen = rotated ? on_reopen : NULL, .on_inspect = on_inspect};
     int err =

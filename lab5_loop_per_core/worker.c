@@ -16,6 +16,7 @@
 
 static void on_control(uv_poll_t *poll, int status, int events);
 static void on_stop(void *owner);
+static void on_reopen(void *owner);
 static void on_inspect(void *owner);
 static void on_stuck(void *owner);
 
@@ -116,6 +117,12 @@ static void on_stop(void *owner)
     drain(owner);
 }
 
+/* Once more if the supervisor says so too, which does no harm. */
+static void on_reopen(void *owner)
+{
+    obey(owner, COMMAND_REOPEN);
+}
+
 static void on_inspect(void *owner)
 {
     worker_t *self = owner;
@@ -133,10 +140,13 @@ static void on_stuck(void *owner)
 
 static int watch_signals(worker_t *self)
 {
-    static const signals_events_t events = {
-        .on_stop = on_stop, .on_inspect = on_inspect, .on_stuck = on_stuck};
-    const worker_setup_t *setup = self->setup;
-    int                   err = 0;
+    const worker_setup_t  *setup = self->setup;
+    bool                   rotated = options_access_log_in_file(setup->options);
+    const signals_events_t events = {.on_stop = on_stop,
+                                     .on_reopen = rotated ? on_reopen : NULL,
+                                     .on_inspect = on_inspect,
+                                     .on_stuck = on_stuck};
+    int                    err = 0;
 
     if (setup->signals != NULL) {
         signals_watch(setup->signals, setup->watch, on_stuck, self);

@@ -125,7 +125,7 @@ static int open_shard(program_t *program)
 
 static int open_signals(program_t *program)
 {
-    bool rotated = program->shard.access_log != NULL && program->options.access_log_file[0] != '\0';
+    bool                   rotated = options_access_log_in_file(&program->options);
     const signals_events_t events = {.on_stop = on_stop,
                                      .on_reopen = rotated ? on_reopen : NULL,
                                      .on_inspect = on_inspect,

@@ -49,6 +49,12 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
 /* "threads". thread: any */
 const char *options_isolation_name(isolation_t isolation);
 
+/* Is there an access log in a file, which SIGHUP opens again? thread: any */
+static inline bool options_access_log_in_file(const lab_options_t *options)
+{
+    return options->access_log && options->access_log_file[0] != '\0';
+}
+
 /* Is `host`, a numeric address, one that only this machine can reach? thread: any */
 bool options_host_is_loopback(const char *host);
 

@@ -399,6 +399,24 @@ Test(per_core, lines_of_the_access_log_stay_whole)
     }
 }
 
+/* A terminal that hangs up tells the whole group; only the supervisor tells its workers. */
+Test(per_core, a_process_takes_sighup_as_its_supervisor_does)
+{
+    char           path[] = "/tmp/looplab-access-XXXXXX";
+    lab_process_t *lab;
+
+    close(mkstemp(path));
+    lab = lab_start(5, NULL, isolations[PROCESSES], lab_message("--access-log=%s", path), NULL);
+    unlink(path);
+    kill(lab_worker_pid(lab), SIGHUP);
+    for (int i = 0; access(path, F_OK) != 0; i++) {
+        lab_assert(lab, i < 20000, "no new file");
+        usleep(1000);
+    }
+    lab_finish(lab);
+    unlink(path);
+}
+
 Test(per_core, sigusr1_shows_what_each_worker_does)
 {
     static pair_t pair;
