@@ -81,7 +81,9 @@ let events = null;
 function look() {
   events = new EventSource("/_lab/events");
   events.onopen = () => status("live", false);
-  events.onerror = () => status("the lab doesn't answer; trying again", true);
+  events.onerror = () => status(events.readyState === EventSource.CLOSED ?
+    "the lab takes no viewer now; load the page again to try" :
+    "the lab doesn't answer; trying again", true);
   events.onmessage = (event) => {
     show(JSON.parse(event.data));
     document.body.dataset.frames = Number(document.body.dataset.frames || 0) + 1;
