@@ -411,7 +411,7 @@ int supervisor_main(int argc, char **argv, const lab_info_t *info)
 {
     supervisor_t self = {.info = info, .argv = argv, .port_fd = -1, .console = {.info = info}};
     const char  *why;
-    int          status;
+    int          status, err;
 
     self.console.options = &self.options;
     if (!command_line_read(&self.options, argc, argv, info, &status))
@@ -420,8 +420,10 @@ int supervisor_main(int argc, char **argv, const lab_info_t *info)
         return refuse(info, self.options.isolation, why);
     if (self.options.worker[0] != '\0')
         return isolation_run_process(info, &self.options);
-    if (uv_loop_init(&self.loop) != 0)
+    if ((err = uv_loop_init(&self.loop)) != 0) {
+        fprintf(stderr, "%s: cannot start: %s\n", info->name, uv_strerror(err));
         return 1;
+    }
     if (start(&self) != 0) {
         self.status = 1;
         if (self.signals_open)

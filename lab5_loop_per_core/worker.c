@@ -248,6 +248,18 @@ static int open_control(worker_t *self)
     return err;
 }
 
+/* What the loop is told by. returns 0 or libuv's error (said on stderr) */
+static int open_events(worker_t *self)
+{
+    int err = open_control(self);
+
+    if (err == 0)
+        err = watch_signals(self);
+    if (err != 0)
+        fprintf(stderr, "%s: cannot start: %s\n", self->setup->info->name, uv_strerror(err));
+    return err;
+}
+
 /* Its listening socket is the last thing: then connections may land here. */
 static int start(worker_t *self)
 {
@@ -255,8 +267,7 @@ static int start(worker_t *self)
 
     snprintf(lane, sizeof lane, "http %u", self->setup->index + 1);
     self->trace = tracing_open_part(self->setup->options, lane);
-    if (open_python(self) != 0 || open_shard(self) != 0 || open_control(self) != 0 ||
-        watch_signals(self) != 0)
+    if (open_python(self) != 0 || open_shard(self) != 0 || open_events(self) != 0)
         return -1;
     atomic_store(&self->page->state, WORKER_WATCHING);
     if (shard_start(&self->shard, self->setup->port, true) != 0)
