@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,11 +36,24 @@ static void thread_main(void *arg)
 
 /* ---- Processes ------------------------------------------------------------------------------- */
 
-/* Between fork() and exec(): nothing here allocates. */
+/* The supervisor's, which until exec() would tell it of a signal that it gets as well. */
+static void drop_handlers(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+    struct sigaction action;
+
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            signal(numbers[i], SIG_DFL);
+}
+
+/* Between fork() and exec(): nothing here allocates. Signals are blocked; `mask`: those before. */
 static _Noreturn void become_worker(const worker_setup_t *setup, const char *program, char **args,
-                                    pid_t supervisor)
+                                    pid_t supervisor, const sigset_t *mask)
 {
     platform_end_with_parent(supervisor);
+    drop_handlers();
+    pthread_sigmask(SIG_SETMASK, mask, NULL);
     fcntl(setup->control, F_SETFD, 0);
     fcntl(setup->board->fd, F_SETFD, 0);
     fcntl(setup->traced, F_SETFD, 0);
@@ -57,7 +71,8 @@ static int begin_process(worker_handle_t *self, char **argv)
     char                  program[4096], which[64], *args[MAX_ARGS + 2];
     size_t                size = sizeof program;
     pid_t                 supervisor = getpid();
-    int                   count = 1;
+    sigset_t              all, mask;
+    int                   count = 1, err = 0;
 
     if (uv_exepath(program, &size) != 0)
         return UV_ENOENT;
@@ -71,10 +86,15 @@ static int begin_process(worker_handle_t *self, char **argv)
         args[count + 1] = argv[count];
     }
     args[count + 1] = NULL;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &mask);
     self->pid = fork();
     if (self->pid == 0)
-        become_worker(setup, program, args, supervisor);
-    return self->pid < 0 ? uv_translate_sys_error(errno) : 0;
+        become_worker(setup, program, args, supervisor, &mask);
+    if (self->pid < 0)
+        err = uv_translate_sys_error(errno);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    return err;
 }
 
 int isolation_run_process(const lab_info_t *info, const lab_options_t *options)
