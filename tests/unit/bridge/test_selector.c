@@ -252,9 +252,10 @@ static bool see_lane_do(const trace_lane_t *lane, uint32_t doing)
 {
     uint64_t deadline_ns = uv_hrtime() + 10000000000u;
 
-    while (__atomic_load_n(&lane->doing, __ATOMIC_RELAXED) != doing && uv_hrtime() < deadline_ns)
+    while (atomic_load_explicit(&lane->doing, memory_order_relaxed) != doing &&
+           uv_hrtime() < deadline_ns)
         sched_yield();
-    return __atomic_load_n(&lane->doing, __ATOMIC_RELAXED) == doing;
+    return atomic_load_explicit(&lane->doing, memory_order_relaxed) == doing;
 }
 
 static void hold_gil(void *arg)
