@@ -10,21 +10,12 @@ from .blocks import Configuration
 from .reports import figures_of
 from .servers import Server, Spec
 from .tables import milliseconds, number, thousands
-from .work import THREADS, WAIT, turns_seconds
+from .work import PROGRAMS, SERVERS, THREADS, WAIT, turns_seconds
 
-PROGRAMS = (*catalogue.PROGRAMS, "lab4", "lab5")
 CONNECTIONS = (1, 10, 100)
-SERVERS = {  # name: (program, arguments, object of the app)
-    "lab1": ("lab1", (), "async_app"),
-    "lab2": ("lab2", ("--workers", str(catalogue.REPORT_WORKERS)), "async_app"),
-    "lab3": ("lab3", (), "sync_app"),
-    "lab3, pool": ("lab3", ("--pool", str(THREADS)), "sync_app"),
-    "lab4": ("lab4", (), "async_app"),
-    "lab5": ("lab5", (), "async_app"),
-}
 LEGEND = (
-    f"Pinned; lab3's pool has {THREADS} threads. Each handler asks a server that answers after 10 ms, by httpx, which is pure Python: "
-    "AsyncClient, in lab3 Client. That server runs on wrk's CPU. CPU time is the lab's, per request: "
+    f"Pinned; lab3's pool has {THREADS} threads. Each handler asks a server that answers after 10 ms, "
+    "by httpx, which is pure Python: AsyncClient, in lab3 Client. That server runs on wrk's CPU. CPU time is the lab's, per request: "
     "most of it is the client's."
 )
 
