@@ -103,6 +103,13 @@ static void connect_both(lab_process_t *lab, pair_t *pair)
     pair->who[1] = connect_elsewhere(lab, &pair->clients[1], pair->who[0].worker);
 }
 
+/* The same once the hooks have run on both workers. */
+static void connect_started(lab_process_t *lab, pair_t *pair)
+{
+    connect_both(lab, pair);
+    lab_expect_events(lab, (const char *[]){"start", "start"}, 2);
+}
+
 static void close_both(pair_t *pair)
 {
     client_close(&pair->clients[0]);
@@ -177,8 +184,7 @@ Test(per_core, a_handler_that_blocks_its_worker_leaves_the_others_unharmed)
         lab_process_t *lab = start(isolation);
         client_t      *blocked = &pair.clients[0], *other = &pair.clients[1];
 
-        connect_both(lab, &pair);
-        lab_expect_events(lab, (const char *[]){"start", "start"}, 2);
+        connect_started(lab, &pair);
         lab_send_get(blocked, "/block/0");
         lab_expect_event(lab, "blocking");
         for (int i = 0; i < 10; i++)
@@ -196,8 +202,7 @@ Test(per_core, a_worker_that_is_killed_ends_the_lab_after_the_others_answers)
     static pair_t  pair;
     lab_process_t *lab = start(PROCESSES);
 
-    connect_both(lab, &pair);
-    lab_expect_events(lab, (const char *[]){"start", "start"}, 2);
+    connect_started(lab, &pair);
     lab_send_get(&pair.clients[1], "/park/0");
     lab_expect_event(lab, "parked");
     cr_assert_eq(kill(pair.who[0].process, SIGKILL), 0);
@@ -273,8 +278,7 @@ Test(per_core, the_drain_timeout_cuts_off_what_is_left_on_each)
         lab_process_t *lab = lab_start(5, "cores", isolations[isolation], "--workers=2",
                                        "--drain-timeout=0.1", NULL);
 
-        connect_both(lab, &pair);
-        lab_expect_events(lab, (const char *[]){"start", "start"}, 2);
+        connect_started(lab, &pair);
         lab_send_get(&pair.clients[0], "/park/0");
         lab_expect_event(lab, "parked");
         lab_send_get(&pair.clients[1], "/park/0");
@@ -294,8 +298,7 @@ Test(per_core, a_blocked_worker_can_not_hold_up_the_end)
         lab_process_t *lab = lab_start(5, "cores", isolations[isolation], "--workers=2",
                                        "--drain-timeout=0.1", NULL);
 
-        connect_both(lab, &pair);
-        lab_expect_events(lab, (const char *[]){"start", "start"}, 2);
+        connect_started(lab, &pair);
         lab_send_get(&pair.clients[0], "/block/0");
         lab_expect_event(lab, "blocking");
         lab_assert(lab, lab_stop(lab, SIGTERM) == 3, "exit status %d, expected 3", lab->status);
@@ -424,8 +427,7 @@ Test(per_core, sigusr1_shows_what_each_worker_does)
     for (int isolation = 0; isolation < ISOLATIONS; isolation = next_isolation(isolation)) {
         lab_process_t *lab = start(isolation);
 
-        connect_both(lab, &pair);
-        lab_expect_events(lab, (const char *[]){"start", "start"}, 2);
+        connect_started(lab, &pair);
         lab_send_get(&pair.clients[0], "/block/0");
         lab_expect_event(lab, "blocking");
         lab_send_get(&pair.clients[1], "/park/0");
