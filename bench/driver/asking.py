@@ -15,8 +15,8 @@ from .work import PROGRAMS, SERVERS, THREADS, WAIT, turns_seconds
 CONNECTIONS = (1, 10, 100)
 LEGEND = (
     f"Pinned; lab3's pool has {THREADS} threads. Each handler asks a server that answers after 10 ms, "
-    "by httpx, which is pure Python: AsyncClient, in lab3 Client. That server runs on wrk's CPU. CPU time is the lab's, per request: "
-    "most of it is the client's."
+    "by httpx, which is pure Python: AsyncClient, in lab3 Client. That server runs on wrk's CPU. CPU "
+    "time is the lab's, per request: most of it is the client's."
 )
 
 
