@@ -2,6 +2,7 @@
  * The interpreter: started isolated from the user's environment, ended after every other thread has
  * given up its state. Runs on the HTTP thread, which is Python's main thread.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,11 +37,26 @@ static PyStatus preinitialize(const bridge_options_t *options)
     return Py_PreInitialize(&config);
 }
 
+/*
+ * Python's signal module takes SIGINT when it is imported, by asyncio at the latest: then Ctrl-C in the
+ * import of an app would be an error of the app.
+ */
+static void give_back_sigint(const struct sigaction *before)
+{
+    PyObject *module = PyImport_ImportModule("_signal"); /* new */
+
+    Py_XDECREF(module);
+    PyErr_Clear();
+    sigaction(SIGINT, before, NULL);
+}
+
 static PyStatus initialize(const bridge_options_t *options)
 {
-    PyConfig config;
-    PyStatus status;
+    struct sigaction sigint;
+    PyConfig         config;
+    PyStatus         status;
 
+    sigaction(SIGINT, NULL, &sigint);
     /* Ignores PYTHON* variables and the user's site-packages, leaves signals alone. */
     PyConfig_InitIsolatedConfig(&config);
     config.write_bytecode = 0;
@@ -50,6 +66,8 @@ static PyStatus initialize(const bridge_options_t *options)
     if (!PyStatus_Exception(status))
         status = Py_InitializeFromConfig(&config);
     PyConfig_Clear(&config);
+    if (!PyStatus_Exception(status))
+        give_back_sigint(&sigint);
     return status;
 }
 

@@ -3,7 +3,7 @@
 from harness import event, wait_at
 from looplab import App
 
-async_app = App()
+async_app = sync_app = App()
 
 
 @async_app.on_startup

@@ -132,6 +132,35 @@ Test(lifecycle, labs_3_and_4_finish_a_handler_that_blocks_first)
     }
 }
 
+/* ---- Before it serves ------------------------------------------------------------------------ */
+
+Test(lifecycle, a_signal_while_the_app_is_imported_ends_the_lab)
+{
+    for (int number = LAB_FIRST; number < 5; number++) {
+        lab_process_t *lab = lab_spawn(number, "starts", "--port=0", NULL);
+
+        lab_expect_event(lab, "in the import");
+        lab_assert(lab, lab_stop(lab, SIGINT) == 128 + SIGINT, "exit status %d", lab->status);
+        lab_assert(lab, *lab_stderr(lab) == '\0', "takes it for an error of the app");
+        lab_free(lab);
+    }
+}
+
+Test(lifecycle, a_signal_while_hooks_run_is_a_drain)
+{
+    for (int number = LAB_FIRST; number < 5; number++) {
+        lab_process_t *lab = lab_spawn(number, "starts", "--port=0", NULL);
+
+        lab_expect_event(lab, "in the import");
+        lab_open_gate(lab, 0);
+        lab_expect_event(lab, "in the hook");
+        kill(lab->pid, SIGINT);
+        lab_open_gate(lab, 1);
+        lab_assert(lab, lab_wait(lab) == 0, "exit status %d", lab->status);
+        lab_free(lab);
+    }
+}
+
 /* ---- The drain time-out ---------------------------------------------------------------------- */
 
 Test(lifecycle, the_drain_timeout_cuts_off_what_is_left)

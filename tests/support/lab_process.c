@@ -147,6 +147,7 @@ static _Noreturn void become_lab(const char *program, char *const *args, const i
                                  pid_t test)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setpgid(0, 0);
     if (getppid() != test)
         _exit(125);
     if (max_descriptors > 0 &&

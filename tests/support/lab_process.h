@@ -2,6 +2,8 @@
  * A lab as a child process of a test: started on a port that the kernel picks, spoken to over
  * sockets, ended by a signal, judged by its exit status and by what it said.
  *
+ * A lab and the processes that it starts are a process group, as at a terminal.
+ *
  * A lab never outlives its test: it dies with the test's process (PR_SET_PDEATHSIG), and
  * lab_processes_end(), every suite's .fini, kills what still runs. What still runs then is what a
  * failed test has left behind, so its standard error is shown.
