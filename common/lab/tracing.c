@@ -71,15 +71,18 @@ trace_t *tracing_open_part(const lab_options_t *options, const char *lane_name)
 void tracing_close_part(trace_t *part, int fd)
 {
     FILE *file;
-    int   err = -1;
+    int   copy, err = -1;
 
     if (part == NULL)
         return;
     trace_lane_close(trace_lane_here());
-    file = fdopen(dup(fd), "w");
+    copy = dup(fd);
+    file = copy < 0 ? NULL : fdopen(copy, "w");
     if (file != NULL) {
         err = trace_save(part, file);
         fclose(file);
+    } else if (copy >= 0) {
+        close(copy);
     }
     if (err != 0)
         log_message(LOG_WARNING, "what a worker has traced is lost: there is no room for it");
