@@ -20,6 +20,7 @@ enum {
     GRACE_MS = 1000,   /* after the drain time-out, for stopping loops and for the hooks */
     PATIENCE_MS = 500, /* for the HTTP thread to come round and say what is going on */
     STOP_WATCHDOG = 0, /* in the pipe, among the numbers of signals */
+    WATCH_DRAIN = 255, /* likewise */
 };
 
 /* The globals of the project: a signal handler gets no argument. Read end, write end; and whose
@@ -92,6 +93,7 @@ static void request(signals_t *self, atomic_bool *due)
 typedef struct {
     uint64_t inspected; /* by now the HTTP thread has said what is going on, or it is stuck */
     uint64_t ended;     /* by now the process has drained, or it is ended */
+    bool     stopping;  /* a signal has said so; the next one ends the process */
 } deadlines_t;
 
 static int time_left(const deadlines_t *deadlines)
@@ -105,9 +107,17 @@ static int time_left(const deadlines_t *deadlines)
     return next <= now ? 0 : (int)(next - now < INT_MAX ? next - now : INT_MAX);
 }
 
+static void watch_drain(const signals_t *self, deadlines_t *deadlines)
+{
+    if (deadlines->ended == UINT64_MAX)
+        deadlines->ended = now_ms() + self->drain_timeout_ms + GRACE_MS;
+}
+
 static void take_signal(signals_t *self, int number, deadlines_t *deadlines)
 {
-    if (number == SIGHUP) {
+    if (number == WATCH_DRAIN) {
+        watch_drain(self, deadlines);
+    } else if (number == SIGHUP) {
         request(self, &self->reopen_due);
     } else if (number == SIGUSR1) {
         deadlines->inspected = now_ms() + PATIENCE_MS;
@@ -115,8 +125,9 @@ static void take_signal(signals_t *self, int number, deadlines_t *deadlines)
              watch = watch->next)
             atomic_store(&watch->due, true);
         request(self, &self->inspect_due);
-    } else if (deadlines->ended == UINT64_MAX) {
-        deadlines->ended = now_ms() + self->drain_timeout_ms + GRACE_MS;
+    } else if (!deadlines->stopping) {
+        deadlines->stopping = true;
+        watch_drain(self, deadlines);
         request(self, &self->stop_due);
     } else {
         log_plain("stopped by a second signal: what was in flight is lost\n");
@@ -155,7 +166,7 @@ static void check_deadlines(signals_t *self, deadlines_t *deadlines)
 static void watchdog_main(void *arg)
 {
     signals_t  *self = arg;
-    deadlines_t deadlines = {UINT64_MAX, UINT64_MAX};
+    deadlines_t deadlines = {.inspected = UINT64_MAX, .ended = UINT64_MAX};
     int         byte;
 
     while ((byte = next_byte(time_left(&deadlines))) != STOP_WATCHDOG) {
@@ -192,6 +203,12 @@ void signals_unwatch(signals_t *self, signals_watch_t *watch)
 }
 
 /* ---- The HTTP thread ------------------------------------------------------------------------- */
+
+void signals_watch_drain(const signals_t *self)
+{
+    (void)self; /* as with the handlers, there is one at a time */
+    on_signal(WATCH_DRAIN);
+}
 
 bool signals_claim_inspection(signals_t *self)
 {

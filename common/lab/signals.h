@@ -91,6 +91,12 @@ void signals_watch(signals_t *self, signals_watch_t *watch, void (*on_stuck)(voi
 bool signals_claim(signals_watch_t *watch);
 void signals_unwatch(signals_t *self, signals_watch_t *watch);
 
+/*
+ * The drain has begun without a signal: the watchdog is to end it all the same. Harmless if a signal
+ * has come as well. thread: HTTP
+ */
+void signals_watch_drain(const signals_t *self);
+
 /* Do what SIGUSR1 did before signals_open(), as on_stuck is followed by. thread: any */
 void signals_pass_on(const signals_t *self);
 

@@ -320,6 +320,28 @@ static void stop_once_and_hang(void)
     uv_run(&program.loop, UV_RUN_DEFAULT);
 }
 
+static void drain_and_hang(void)
+{
+    program_t program;
+
+    program_open(&program, 0, on_stop);
+    signals_watch_drain(&program.signals);
+    never_return(NULL);
+}
+
+/* The first signal is a first one, also while the drain is watched. */
+static void drain_and_stop(void)
+{
+    program_t program;
+
+    program_open(&program, 10000, on_stop);
+    signals_watch_drain(&program.signals);
+    raise(SIGTERM);
+    signals_watch_drain(&program.signals);
+    uv_run(&program.loop, UV_RUN_DEFAULT);
+    program_close(&program);
+}
+
 /* Both in the pipe before the watchdog reads the first. */
 static void stop_twice_at_once(void)
 {
@@ -373,4 +395,12 @@ Test(lab_signals, a_handler_that_never_returns_is_cut_off_with_status_3)
 Test(lab_signals, a_drain_that_ends_in_time_says_nothing)
 {
     check_child(stop_and_finish_in_time, 0, "");
+}
+
+Test(lab_signals, a_drain_without_a_signal_is_watched_as_well)
+{
+    check_child(drain_and_hang, 3,
+                "a handler didn't return within the drain time-out: what was in flight is cut "
+                "off\n");
+    check_child(drain_and_stop, 0, "");
 }
