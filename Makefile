@@ -129,7 +129,7 @@ LAB4_DISPATCH = lab4_eager_start/dispatch.c lab4_eager_start/nested_loop.c \
                 lab4_eager_start/started.c
 # A request reaches Python there as in lab 4.
 LAB5_OWN = lab5_loop_per_core/main.c lab5_loop_per_core/board.c lab5_loop_per_core/isolation.c \
-           lab5_loop_per_core/supervisor.c lab5_loop_per_core/worker.c
+           lab5_loop_per_core/supervisor.c lab5_loop_per_core/team.c lab5_loop_per_core/worker.c
 LAB5_SRC = $(LAB5_OWN) $(LAB4_DISPATCH)
 
 # The course's first lab is no part of the experiment, and in its own hand-out only.

@@ -1,6 +1,7 @@
 /*
  * The board: memory that the supervisor and all workers see, whatever isolation keeps the workers
- * apart. A page for each worker, on which only that worker writes, and its book of counts.
+ * apart. A page for each worker, on which only that worker writes (but for what it is told), and its
+ * book of counts.
  */
 #ifndef LOOPLAB_LAB5_BOARD_H
 #define LOOPLAB_LAB5_BOARD_H
@@ -19,11 +20,12 @@ typedef enum {
 
 /* What stands on a page is written before the state that it belongs to. */
 typedef struct {
-    atomic_int state;       /* worker_state_t */
-    char       python[192]; /* SERVING: bridge_describe_python(), DONE: the same in the end */
-    bool       gil;         /* SERVING: there is one; DONE: there was, in the end */
-    double     cpu_us;      /* DONE: of its own process, start included; 0: it has none */
-    long       max_rss_kib; /* likewise */
+    atomic_int  state;       /* worker_state_t */
+    char        python[192]; /* SERVING: bridge_describe_python(), DONE: the same in the end */
+    bool        gil;         /* SERVING: there is one; DONE: there was, in the end */
+    double      cpu_us;      /* DONE: of its own process, start included; 0: it has none */
+    long        max_rss_kib; /* likewise */
+    atomic_uint due;         /* worker_command_t, several: the supervisor adds, the worker takes */
 } worker_page_t;
 
 typedef struct {

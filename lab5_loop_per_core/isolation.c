@@ -39,7 +39,7 @@ static void thread_main(void *arg)
 /* The supervisor's, which until exec() would tell it of a signal that it gets as well. */
 static void drop_handlers(void)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD};
     struct sigaction action;
 
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
@@ -118,53 +118,48 @@ int isolation_run_process(const lab_info_t *info, const lab_options_t *options)
     return atomic_load(&board.pages[setup.index].state) == WORKER_DONE ? 0 : 1;
 }
 
-static void join_process(worker_handle_t *self)
+bool isolation_has_ended(worker_handle_t *self)
 {
     int status = 0;
 
-    while (waitpid(self->pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    if (waitpid(self->pid, &status, WNOHANG) != self->pid)
+        return false;
+    self->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     if (WIFSIGNALED(status))
         snprintf(self->ended, sizeof self->ended, "was ended by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
     else if (atomic_load(&self->setup.board->pages[self->setup.index].state) < WORKER_DONE)
-        snprintf(self->ended, sizeof self->ended, "has ended with status %d", WEXITSTATUS(status));
+        snprintf(self->ended, sizeof self->ended, "has ended with status %d", self->status);
+    return true;
 }
 
 /* ---- Either ---------------------------------------------------------------------------------- */
 
 /* Closed by exec() from the start: a command that had one would hide the end of its worker. */
-static int make_pair(int fds[2])
+int isolation_connect(worker_handle_t *self)
 {
-    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0
-               ? 0
-               : uv_translate_sys_error(errno);
+    int fds[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
+        return uv_translate_sys_error(errno);
+    self->control = fds[0];
+    self->setup.control = fds[1];
+    return 0;
 }
 
 int isolation_begin(worker_handle_t *self, char **argv)
 {
     bool process = self->setup.options->isolation == ISOLATION_PROCESSES;
-    int  fds[2], err = make_pair(fds);
+    int  err;
 
-    if (err != 0)
-        return err;
-    self->control = fds[0];
-    self->setup.control = fds[1];
-    if (process) {
-        err = begin_process(self, argv);
-        close(fds[1]); /* the process has its own copy */
-    } else if ((err = uv_thread_create(&self->thread, thread_main, &self->setup)) != 0) {
-        close(fds[1]);
-    }
-    if (err != 0)
-        close(fds[0]);
+    err = process ? begin_process(self, argv)
+                  : uv_thread_create(&self->thread, thread_main, &self->setup);
+    if (process || err != 0)
+        close(self->setup.control); /* a process has its own copy */
     return err;
 }
 
 void isolation_join(worker_handle_t *self)
 {
-    if (self->setup.options->isolation == ISOLATION_PROCESSES)
-        join_process(self);
-    else
-        uv_thread_join(&self->thread);
+    uv_thread_join(&self->thread);
 }

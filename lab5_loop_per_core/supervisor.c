@@ -1,23 +1,18 @@
 /*
- * The supervisor: the main thread, which serves nobody. It reserves the port, begins the workers,
- * takes the signals, and waits until each worker has ended. A worker that ends by itself ends them
- * all: what is left would not be what was asked for.
- *
- * The first worker is begun alone: what it can't do none of them can, and it is said once.
+ * The supervisor: the main thread, which serves nobody. It reserves the port, opens what the workers
+ * share, takes the signals, and has the team (team.c) serve until the last worker has ended. Then it
+ * says what it came to.
  */
 #include "lab5_loop_per_core/supervisor.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/lab/command_line.h"
 #include "common/lab/console.h"
 #include "common/lab/self_bench.h"
 #include "common/lab/tracing.h"
-#include "lab5_loop_per_core/isolation.h"
+#include "lab5_loop_per_core/team.h"
 
 static void   on_stop(void *owner);
 static void   on_reopen(void *owner);
@@ -25,19 +20,12 @@ static void   on_inspect(void *owner);
 static void   on_measure(void *owner);
 static void   on_bench_done(void *owner, int status);
 static double on_bench_cpu(void *owner);
-static void   on_control(uv_poll_t *poll, int status, int events);
-
-typedef struct supervisor supervisor_t;
-
-typedef struct {
-    supervisor_t   *supervisor; /* borrowed */
-    worker_handle_t handle;
-    uv_poll_t       poll;
-    bool            runs, serves;
-} member_t;
+static void   on_serving(void *owner);
+static void   on_lost(void *owner);
+static void   on_ended(void *owner);
 
 /* What isn't open yet is NULL or false. */
-struct supervisor {
+typedef struct {
     const lab_info_t *info;
     lab_options_t     options;
     char            **argv;
@@ -49,40 +37,23 @@ struct supervisor {
     bridge_app_t     *app; /* where workers are threads: they share it */
     signals_t         signals;
     bool              signals_open;
-    member_t         *members; /* owned: options.workers of them */
-    unsigned          begun, running, serving;
-    bool              served;   /* the banner was printed */
-    bool              stopping; /* the workers have been told */
+    team_t            team;
+    bool              served; /* the banner was printed */
     self_bench_t     *bench;
     tracing_t         tracing;
     console_t         console;
     int               status;
-};
+} supervisor_t;
 
-/* ---- Commands -------------------------------------------------------------------------------- */
-
-static void tell(const member_t *member, worker_command_t command)
-{
-    char byte = (char)command;
-
-    if (member->runs && write(member->handle.control, &byte, 1) < 0) {
-        /* it has ended, and on_control() will notice */
-    }
-}
-
-static void tell_all(supervisor_t *self, worker_command_t command)
-{
-    for (unsigned i = 0; i < self->begun; i++)
-        tell(&self->members[i], command);
-}
+/* ---- Signals --------------------------------------------------------------------------------- */
 
 static void stop(supervisor_t *self)
 {
-    if (self->stopping)
+    if (self->team.draining)
         return;
-    self->stopping = true;
     self_bench_stop(self->bench);
-    tell_all(self, COMMAND_DRAIN);
+    signals_watch_drain(&self->signals);
+    team_drain(&self->team);
 }
 
 static books_t books(const supervisor_t *self)
@@ -101,35 +72,19 @@ static void on_stop(void *owner)
 
 static void on_reopen(void *owner)
 {
-    tell_all(owner, COMMAND_REOPEN);
+    team_tell(&((supervisor_t *)owner)->team, COMMAND_REOPEN);
 }
 
-/* The signal would end a process that has no handler for it yet. */
-static bool takes_signals(const member_t *member)
-{
-    const worker_setup_t *setup = &member->handle.setup;
-
-    return member->runs && member->handle.pid != 0 &&
-           atomic_load(&setup->board->pages[setup->index].state) != WORKER_STARTING;
-}
-
-/* A process has a watchdog of its own, so that it answers though it is stuck. */
 static void on_inspect(void *owner)
 {
-    supervisor_t *self = owner;
-
-    if (self->options.isolation != ISOLATION_PROCESSES)
-        tell_all(self, COMMAND_INSPECT);
-    for (unsigned i = 0; i < self->begun; i++)
-        if (takes_signals(&self->members[i]))
-            kill(self->members[i].handle.pid, SIGUSR1);
+    team_inspect(&((supervisor_t *)owner)->team);
 }
 
 /* ---- Self-bench ------------------------------------------------------------------------------ */
 
 static void on_measure(void *owner)
 {
-    tell_all(owner, COMMAND_MEASURE);
+    team_tell(&((supervisor_t *)owner)->team, COMMAND_MEASURE);
 }
 
 static void on_bench_done(void *owner, int status)
@@ -160,50 +115,7 @@ static void start_bench(supervisor_t *self)
     }
 }
 
-/* ---- Workers come and go --------------------------------------------------------------------- */
-
-/* Without one its traces are lost, which it will say. */
-static void open_traced(worker_handle_t *handle)
-{
-    handle->traced = tmpfile();
-    if (handle->traced == NULL)
-        return;
-    handle->setup.traced = fileno(handle->traced);
-    fcntl(handle->setup.traced, F_SETFD, FD_CLOEXEC);
-}
-
-static int begin(supervisor_t *self)
-{
-    member_t       *member = &self->members[self->begun];
-    worker_setup_t *setup = &member->handle.setup;
-    int             err;
-
-    member->supervisor = self;
-    *setup = (worker_setup_t){.info = self->info,
-                              .options = &self->options,
-                              .index = self->begun,
-                              .port = self->port,
-                              .board = &self->board,
-                              .traced = -1,
-                              .signals = &self->signals,
-                              .bridge = self->bridge,
-                              .app = self->app,
-                              .watch = &member->handle.watch};
-    if (self->tracing.trace != NULL)
-        open_traced(&member->handle);
-    err = isolation_begin(&member->handle, self->argv);
-    if (err == 0) {
-        self->begun++;
-        self->running++;
-        member->runs = true;
-        member->poll.data = member;
-        uv_poll_init_socket(&self->loop, &member->poll, member->handle.control);
-        return uv_poll_start(&member->poll, UV_READABLE, on_control);
-    }
-    fprintf(stderr, "%s: cannot start worker %u: %s\n", self->info->name, self->begun + 1,
-            uv_strerror(err));
-    return err;
-}
+/* ---- The team -------------------------------------------------------------------------------- */
 
 static void print_banner(supervisor_t *self)
 {
@@ -218,68 +130,26 @@ static void print_banner(supervisor_t *self)
     self->served = true;
 }
 
-/* All the others at once; but interpreters start one after the other, as CPython likes it best. */
-static void begin_more(supervisor_t *self)
+static void on_serving(void *owner)
 {
-    bool all = self->options.isolation != ISOLATION_INTERPRETERS;
+    supervisor_t *self = owner;
 
-    for (bool more = true; more && !self->stopping && self->begun < self->options.workers;
-         more = all)
-        if (begin(self) != 0) {
-            self->status = 1;
-            stop(self);
-        }
-}
-
-static void on_serving(supervisor_t *self, member_t *member)
-{
-    member->serves = true;
-    self->serving++;
-    begin_more(self);
-    if (self->stopping || self->serving < self->options.workers)
-        return;
     print_banner(self);
     start_bench(self);
 }
 
-/* Its end is the end of all, planned or not. */
-static void on_ended(supervisor_t *self, member_t *member)
+static void on_lost(void *owner)
 {
-    const worker_setup_t *setup = &member->handle.setup;
-    worker_state_t        state;
-
-    member->runs = false;
-    self->running--;
-    uv_close((uv_handle_t *)&member->poll, NULL);
-    isolation_join(&member->handle);
-    close(member->handle.control);
-    state = (worker_state_t)atomic_load(&self->board.pages[setup->index].state);
-    if (state != WORKER_DONE || !self->stopping)
-        self->status = 1;
-    if (state != WORKER_FAILED && (state != WORKER_DONE || !self->stopping))
-        log_message(LOG_ERROR, "worker %u (process %d) %s%s", setup->index + 1,
-                    (int)member->handle.pid,
-                    member->handle.ended[0] == '\0' ? "has stopped" : member->handle.ended,
-                    self->stopping ? "" : ": the lab stops");
-    stop(self);
-    if (self->running == 0)
-        signals_close(&self->signals); /* the last thing on the loop */
+    stop(owner);
 }
 
-static void on_control(uv_poll_t *poll, int status, int events)
+static void on_ended(void *owner)
 {
-    member_t     *member = poll->data;
-    supervisor_t *self = member->supervisor;
-    char          bytes[16];
-    ssize_t       n = read(member->handle.control, bytes, sizeof bytes);
+    supervisor_t *self = owner;
 
-    (void)status, (void)events;
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n <= 0)
-        on_ended(self, member);
-    else if (!member->serves)
-        on_serving(self, member);
+    if (self->status == 0 || self->team.status == 3)
+        self->status = self->team.status;
+    signals_close(&self->signals); /* the last thing on the loop */
 }
 
 /* ---- Start ----------------------------------------------------------------------------------- */
@@ -326,6 +196,24 @@ static int open_signals(supervisor_t *self)
     return err;
 }
 
+static int open_team(supervisor_t *self)
+{
+    self->team =
+        (team_t){.loop = &self->loop,
+                 .argv = self->argv,
+                 .setup = {.info = self->info,
+                           .options = &self->options,
+                           .port = self->port,
+                           .board = &self->board,
+                           .signals = &self->signals,
+                           .bridge = self->bridge,
+                           .app = self->app},
+                 .traced = self->tracing.trace != NULL,
+                 .events = {.on_serving = on_serving, .on_lost = on_lost, .on_ended = on_ended},
+                 .owner = self};
+    return team_open(&self->team);
+}
+
 static int start(supervisor_t *self)
 {
     int err;
@@ -333,14 +221,15 @@ static int start(supervisor_t *self)
     if (tracing_open(&self->tracing, &self->options, self->info) != 0 || open_python(self) != 0 ||
         reserve_port(self) != 0)
         return -1;
-    self->members = calloc(self->options.workers, sizeof *self->members);
-    err = self->members == NULL ? UV_ENOMEM : board_open(&self->board, self->options.workers);
+    err = board_open(&self->board, self->options.workers);
     if (err == 0)
         err = open_signals(self);
+    if (err == 0)
+        err = open_team(self);
     if (err != 0)
         fprintf(stderr, "%s: cannot start: %s\n", self->info->name, uv_strerror(err));
     if (err == 0)
-        err = begin(self);
+        err = team_begin(&self->team);
     return err;
 }
 
@@ -357,18 +246,18 @@ static void report(supervisor_t *self)
     double           cpu_us;
 
     console_own_usage(&totals);
-    for (unsigned i = 0; i < self->begun; i++) {
+    for (unsigned i = 0; i < self->team.begun; i++) {
         totals.cpu_us += self->board.pages[i].cpu_us;
         totals.max_rss_kib += self->board.pages[i].max_rss_kib;
         gil |= self->board.pages[i].gil;
     }
-    for (unsigned i = 0; i < self->begun; i++)
-        if (self->members[i].handle.traced != NULL)
-            tracing_take_part(&self->tracing, self->members[i].handle.traced);
+    for (unsigned i = 0; i < self->team.begun; i++)
+        if (self->team.members[i].handle.traced != NULL)
+            tracing_take_part(&self->tracing, self->team.members[i].handle.traced);
     cpu_us = console_summary(&self->console, &totals);
     if (tracing_report(&self->tracing, self->bench, cpu_us, gil) != 0)
         self->status = 1;
-    if (totals.stats.cut_off > 0 && self->status == 0)
+    if (totals.stats.cut_off > 0)
         self->status = 3;
 }
 
@@ -388,12 +277,9 @@ static void finish(supervisor_t *self)
     if (self->served)
         report(self);
     self_bench_free(self->bench);
-    for (unsigned i = 0; i < self->begun; i++)
-        if (self->members[i].handle.traced != NULL)
-            fclose(self->members[i].handle.traced);
+    team_close(&self->team);
     tracing_close(&self->tracing);
     board_close(&self->board);
-    free(self->members);
     if (self->port_fd >= 0)
         close(self->port_fd);
 }

@@ -65,36 +65,28 @@ static void on_watched_inspect(worker_t *self)
     bridge_detach(&self->python);
 }
 
-static void obey(worker_t *self, char command)
+static void obey(worker_t *self, unsigned commands)
 {
-    switch ((worker_command_t)command) {
-    case COMMAND_DRAIN:
-        drain(self);
-        break;
-    case COMMAND_MEASURE:
-        if (tracing_is_for_all(self->setup->options))
-            http_server_trace(self->shard.server, 1);
-        break;
-    case COMMAND_REOPEN:
-        if (self->shard.access_log != NULL)
-            access_log_reopen(self->shard.access_log);
-        break;
-    case COMMAND_INSPECT:
+    if (commands & COMMAND_MEASURE && tracing_is_for_all(self->setup->options))
+        http_server_trace(self->shard.server, 1);
+    if (commands & COMMAND_REOPEN && self->shard.access_log != NULL)
+        access_log_reopen(self->shard.access_log);
+    if (commands & COMMAND_INSPECT)
         on_watched_inspect(self);
-        break;
-    }
+    if (commands & COMMAND_DRAIN)
+        drain(self);
 }
 
 /* Without a supervisor nobody would ever end it. */
 static void on_control(uv_poll_t *poll, int status, int events)
 {
     worker_t *self = poll->data;
-    char      command;
-    ssize_t   n = read(self->setup->control, &command, 1);
+    char      bytes[64];
+    ssize_t   n = read(self->setup->control, bytes, sizeof bytes);
 
     (void)status, (void)events;
-    if (n == 1) {
-        obey(self, command);
+    if (n > 0) {
+        obey(self, atomic_exchange(&self->page->due, 0));
     } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
         uv_poll_stop(poll);
         drain(self);

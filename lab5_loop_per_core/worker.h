@@ -3,9 +3,10 @@
  * loop of its own. It runs on one thread, and is alone there whatever the isolation: in a process of
  * its own that is the main thread.
  *
- * The supervisor and a worker speak over a pair of connected sockets. The supervisor sends commands,
- * a byte each; the worker sends a byte when its state on the board has changed. Whoever ends closes
- * its socket, so the other sees the end as well if it wasn't planned.
+ * The supervisor and a worker speak over a pair of connected sockets. A byte says that something
+ * has changed on the board: for the worker what it is told, for the supervisor its state. So a worker
+ * that reads nothing for long loses nothing. Whoever ends closes its socket, so the other sees the end
+ * as well if it wasn't planned.
  */
 #ifndef LOOPLAB_LAB5_WORKER_H
 #define LOOPLAB_LAB5_WORKER_H
@@ -15,10 +16,10 @@
 #include "lab5_loop_per_core/board.h"
 
 typedef enum {
-    COMMAND_DRAIN = 'd',
-    COMMAND_MEASURE = 'm', /* trace the requests that come from now on */
-    COMMAND_REOPEN = 'r',  /* the access log */
-    COMMAND_INSPECT = 'i', /* SIGUSR1 */
+    COMMAND_DRAIN = 1,
+    COMMAND_MEASURE = 2, /* trace the requests that come from now on */
+    COMMAND_REOPEN = 4,  /* the access log */
+    COMMAND_INSPECT = 8, /* SIGUSR1 */
 } worker_command_t;
 
 /* What a worker gets; all borrowed but for the socket, which it closes. */

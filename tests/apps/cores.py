@@ -45,3 +45,12 @@ def block(request):
     event("blocking")
     wait_at(int(request.path_params["gate"]))
     return "released"
+
+
+@async_app.get("/fork/{gate}")
+def fork(request):
+    """A child that lives on without its worker, and holds all that this has open."""
+    if os.fork() == 0:
+        wait_at(int(request.path_params["gate"]))
+        os._exit(0)
+    return "forked"
