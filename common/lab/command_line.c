@@ -20,6 +20,14 @@ static int pin(const lab_options_t *options, const lab_info_t *info)
     return err;
 }
 
+/* That one process may have: workers that are threads of it have so many each. */
+static unsigned connections(const lab_options_t *options, const lab_info_t *info)
+{
+    bool shared = info->options & LAB_HAS_ISOLATION && options->isolation != ISOLATION_PROCESSES;
+
+    return options->http.max_connections * (shared ? options->workers : 1);
+}
+
 bool command_line_read(lab_options_t *options, int argc, char **argv, const lab_info_t *info,
                        int *status)
 {
@@ -41,6 +49,6 @@ bool command_line_read(lab_options_t *options, int argc, char **argv, const lab_
         *status = 2;
         return false;
     }
-    platform_allow_descriptors(options->http.max_connections + OTHER_DESCRIPTORS);
+    platform_allow_descriptors(connections(options, info) + OTHER_DESCRIPTORS);
     return true;
 }

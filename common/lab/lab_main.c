@@ -89,6 +89,7 @@ static void on_bench_done(void *owner, int status)
     program_t *program = owner;
 
     program->status = status;
+    signals_watch_drain(&program->signals);
     shard_drain(&program->shard);
 }
 

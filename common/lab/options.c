@@ -415,7 +415,9 @@ options_result_t options_parse(lab_options_t *out, int argc, const char **argv,
         INT("pool", pool, "call handlers on so many threads; 0: on the HTTP thread", "COUNT"),
         POPT_TABLEEND};
     struct poptOption isolation[] = {
-        INT("workers", workers, "HTTP loops, each with its own Python thread and listening socket",
+        INT("workers", workers,
+            "HTTP loops, each with its own Python thread and listening socket, and with limits of "
+            "its own: --max-connections, --max-in-flight, viewers of --live",
             "COUNT"),
         TEXT("isolation", TEXT_ISOLATION, SHOWN, "workers are threads, interpreters or processes",
              "KIND"),

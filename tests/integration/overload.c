@@ -127,6 +127,24 @@ Test(overload, a_low_soft_limit_of_descriptors_is_raised)
     setrlimit(RLIMIT_NOFILE, &before);
 }
 
+/* Workers that are threads have the connections of all of them in one process. */
+Test(overload, descriptors_are_allowed_for_the_connections_of_each_thread)
+{
+    struct rlimit  before, seen;
+    lab_process_t *lab;
+
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    if (before.rlim_max < 5200)
+        cr_skip_test("no more than %ju open files are allowed here", (uintmax_t)before.rlim_max);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){64, before.rlim_max}), 0);
+    lab = lab_start(5, NULL, "--isolation=threads", "--workers=2", "--max-connections=2000", NULL);
+    cr_assert_eq(prlimit(lab->pid, RLIMIT_NOFILE, NULL, &seen), 0);
+    lab_assert(lab, seen.rlim_cur > 4000, "%ju open files are allowed for 2 x 2000 connections",
+               (uintmax_t)seen.rlim_cur);
+    setrlimit(RLIMIT_NOFILE, &before);
+    lab_finish(lab);
+}
+
 /* Lab 2: each worker has its one request, so the next one is told to come back. */
 Test(overload, lab2_refuses_what_finds_all_workers_full)
 {

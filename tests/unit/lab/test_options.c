@@ -481,6 +481,15 @@ Test(lab_options, help_lists_every_option_with_its_default)
     parsed_free(&parsed);
 }
 
+Test(lab_options, help_says_which_limits_each_worker_has_for_itself)
+{
+    parsed_t parsed = parse(&apart, "--help");
+
+    cr_expect(strstr(parsed.out, "limits of") != NULL && strstr(parsed.out, "viewers of") != NULL,
+              "in\n%s", parsed.out);
+    parsed_free(&parsed);
+}
+
 /* popt breaks lines, so the defaults are looked for in the text without its white space. */
 Test(lab_options, help_shows_the_values_of_the_defaults)
 {
