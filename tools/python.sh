@@ -220,11 +220,13 @@ clean_env() {
 
 duration='about 5 minutes'
 compiler=gcc optimisation=-O3
-options=(--prefix="$prefix" --enable-shared --without-ensurepip --disable-test-modules)
+options=(--prefix="$prefix" --enable-shared --without-ensurepip)
 [[ $abi != *t ]] || options+=(--disable-gil)
 if [[ $opt == pgo ]]; then
     duration='several times 5 minutes'
-    options+=(--enable-optimizations)
+    options+=(--enable-optimizations)   # its profile is of CPython's tests, which need their modules
+else
+    options+=(--disable-test-modules)
 fi
 if [[ $name == *-tsan ]]; then
     duration='about 10 minutes'
@@ -243,8 +245,9 @@ compile() { cd "$work/source" && clean_env make -j "$(nproc)"; }
 
 install_python() {
     cd "$work/source" && clean_env make -j "$(nproc)" install DESTDIR="$work/root" &&
-        # The static library would only be linked by mistake, and it is the half of all.
-        rm -f "$work/root$prefix"/lib/python*/config-*/libpython*.a &&
+        # The static library would only be linked by mistake, and it is the half of all; tests are
+        # there with PY_OPT=pgo.
+        rm -rf "$work/root$prefix"/lib/python*/{config-*/libpython*.a,test} &&
         if [[ $name == *-tsan ]]; then
             cp Tools/tsan/suppressions_free_threading.txt "$work/root$prefix/lib/tsan.supp"
         fi
