@@ -147,6 +147,7 @@ static _Noreturn void become_lab(const char *program, char *const *args, const i
                                  pid_t test)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGINT, SIG_DFL); /* a shell's background command, which the tests may be, ignores it */
     setpgid(0, 0);
     if (getppid() != test)
         _exit(125);
