@@ -76,7 +76,8 @@ HTTP_SRC = \
     common/http/router.c \
     common/http/server.c \
     common/http/stream.c \
-    common/http/traced.c
+    common/http/traced.c \
+    common/http/turn.c
 
 BRIDGE_SRC = \
     common/bridge/app.c \

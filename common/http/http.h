@@ -147,12 +147,17 @@ struct http_request {
 typedef struct {
     http_request_t *head, *tail;
     unsigned        count;
+    bool            begun; /* with `pause_ns`: one was taken */
+    uint64_t pause_ns; /* by http_coarse_ns(): from then on only the first is given; 0: all are */
 } http_request_list_t;
 
 /* Append `req` and its caller's reference. thread: the list's owner */
 void http_request_list_push(http_request_list_t *list, http_request_t *req);
 
-/* Take the first request with its reference, or NULL. thread: the list's owner */
+/*
+ * Take the first request with its reference; NULL: the list is empty, or it is time for a pause.
+ * thread: the list's owner
+ */
 http_request_t *http_request_list_pop(http_request_list_t *list);
 
 /* Take and drop a reference. thread: any */
@@ -339,7 +344,9 @@ typedef struct {
 } http_outcome_t;
 
 typedef struct {
-    /* Once a turn, if requests are complete: takes every request off the list, with a reference. */
+    /* Once a turn, if requests are complete: takes requests off the list, with a reference each, until
+     * http_request_list_pop() gives none. Where they take long that is before the list is empty: what
+     * is answered goes out then, and the rest comes in a call of its own. */
     void (*on_ready)(void *owner, http_request_list_t *ready);
     /* Nobody waits for `req` any more (client gone, or timed out). Borrowed; may be NULL. Whoever
      * streams an answer learns it from the stream instead. */
@@ -409,7 +416,7 @@ unsigned            http_server_connections(const http_server_t *server);
 
 /* Where a request stands that hasn't ended. */
 typedef enum {
-    HTTP_STAGE_WAITING,  /* for those before it: it changes something, so it runs alone */
+    HTTP_STAGE_WAITING,  /* for those before it */
     HTTP_STAGE_HANDLED,  /* a handler works on it */
     HTTP_STAGE_STREAMED, /* its answer has begun */
     HTTP_STAGE_ANSWERED, /* its answer waits for those before it, or for the client to take bytes */

@@ -1,7 +1,8 @@
 /*
  * What the files of common/http share among themselves. Everything in here is the HTTP thread's.
  *
- *   server.c   listens, runs the turn, keeps the coarse timer, drains
+ *   server.c   listens, keeps the coarse timer, drains
+ *   turn.c     hands requests to the lab and has answers written
  *   conn.c     one connection: its states, reading, pausing, time-outs, its end
  *   parser.c   llhttp's callbacks: bytes -> http_request_t
  *   head.c     what a complete head says: may it be served, and by whom
@@ -18,6 +19,7 @@
 #include <llhttp.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/http/http.h"
 
@@ -32,6 +34,7 @@ enum {
                                      request of the connection is taken */
     HTTP_LINGER_MS = 2000,        /* how long a closed connection waits for the client's EOF */
     HTTP_POOL_MAX = 1024,         /* idle request structs kept for reuse */
+    HTTP_PAUSE_NS = 1000 * 1000,  /* a hand-over that lasts longer is continued after the writes */
     HTTP_SPARE_FDS = 16,          /* descriptors left to others: beyond it nobody is accepted */
 };
 
@@ -222,6 +225,7 @@ struct http_server {
     http_conn_t        *dirty; /* have answers due, or something else to settle */
     http_request_list_t ready;
     unsigned            in_flight; /* requests with a handler */
+    uint64_t            pause_ns;  /* HTTP_PAUSE_NS */
 
     int         parse_status; /* of the parser callback that failed: 400, 413, ... */
     const char *feed;         /* what is being parsed, and its end */
@@ -245,9 +249,25 @@ static inline uint32_t http_now(const http_server_t *server)
     return (uint32_t)uv_now(server->loop);
 }
 
+/* A clock that steps every few milliseconds; a look at it costs a quarter of one at an exact clock. */
+static inline uint64_t http_coarse_ns(void)
+{
+#ifdef CLOCK_MONOTONIC_COARSE
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+#else
+    return uv_hrtime();
+#endif
+}
+
 /* server.c */
 void http_server_conn_closed(http_server_t *server); /* a connection's memory is about to go */
 void http_server_watch_fds(http_server_t *server, const uv_tcp_t *accepted); /* are they scarce? */
+
+/* turn.c */
+void http_server_turn(http_server_t *server); /* serve what is complete, write what is answered */
 void http_server_dispatch(http_server_t *server, http_request_t *req); /* complete, its turn */
 /*
  * A handler gives the travelling reference back: to the connection, or to nobody if that is gone.

@@ -130,12 +130,18 @@ void http_request_list_push(http_request_list_t *list, http_request_t *req)
     list->count++;
 }
 
+static bool is_paused(const http_request_list_t *list)
+{
+    return list->pause_ns != 0 && list->begun && http_coarse_ns() >= list->pause_ns;
+}
+
 http_request_t *http_request_list_pop(http_request_list_t *list)
 {
     http_request_t *req = list->head;
 
-    if (req == NULL)
+    if (req == NULL || is_paused(list))
         return NULL;
+    list->begun = true;
     list->head = req->next;
     if (list->head == NULL)
         list->tail = NULL;

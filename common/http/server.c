@@ -1,5 +1,5 @@
 /*
- * The server: listens, runs the turn, keeps the one coarse timer, drains.
+ * The server: listens, says when a turn is due, keeps the one coarse timer, drains.
  */
 #include <assert.h>
 #include <fcntl.h>
@@ -11,7 +11,6 @@
 #include "common/http/internal.h"
 
 enum {
-    MAX_ROUNDS = 4, /* in one turn; then other connections' I/O comes first */
     MIN_TICK_MS = 20,
     MAX_TICK_MS = 1000,
 };
@@ -19,7 +18,6 @@ enum {
 static void on_connection(uv_stream_t *listener, int status);
 static void on_check(uv_check_t *check);
 static void on_prepare(uv_prepare_t *prepare);
-static void on_idle(uv_idle_t *idle);
 static void on_tick(uv_timer_t *timer);
 static void on_drain_timeout(uv_timer_t *timer);
 static void on_listener_closed(uv_handle_t *handle);
@@ -75,6 +73,7 @@ int http_server_open(http_server_t **out, uv_loop_t *loop, const http_options_t 
         return UV_ENOMEM;
     }
     server->loop = loop;
+    server->pause_ns = HTTP_PAUSE_NS;
     server->options = *options;
     server->events = *events;
     server->owner = owner;
@@ -169,7 +168,9 @@ static http_stage_t stage_of(const http_request_t *req)
         return HTTP_STAGE_ANSWERED;
     if (req->stream != NULL)
         return HTTP_STAGE_STREAMED;
-    return req->lent ? HTTP_STAGE_HANDLED : HTTP_STAGE_WAITING;
+    if (req->lent && (req->dispatched || req->route->native != NULL))
+        return HTTP_STAGE_HANDLED;
+    return HTTP_STAGE_WAITING;
 }
 
 /* The loop's own time stands still while a handler runs, hence the look at the clock. */
@@ -258,125 +259,20 @@ void http_server_conn_closed(http_server_t *server)
     check_drained(server);
 }
 
-/* ---- Requests and answers -------------------------------------------------------------------- */
-
-void http_server_dispatch(http_server_t *server, http_request_t *req)
-{
-    if (req->route == NULL) {
-        http_answer_status(req, req->early_status);
-        return;
-    }
-    if (server->in_flight >= server->options.max_in_flight) {
-        http_answer_status(req, 503);
-        return;
-    }
-    server->in_flight++;
-    req->lent = true;
-    if (req->route->native != NULL)
-        req->route->native(req->route->arg, req);
-    else
-        http_request_list_push(&server->ready, req);
-}
-
-bool http_request_return(http_request_t *req)
-{
-    bool wanted = req->conn != NULL && !req->answered;
-
-    assert(req->lent);
-    req->lent = false;
-    req->server->in_flight--;
-    if (!wanted)
-        req->trace = NULL; /* what it took is no answer's time */
-    if (req->conn == NULL)
-        http_request_unref(req);
-    return wanted;
-}
-
-void http_respond_transfer(http_request_t *req, http_response_t *resp)
-{
-    if (!http_request_return(req)) {
-        http_response_free(resp);
-        return;
-    }
-    http_conn_queue(req->conn, req, resp);
-}
-
-/* Hand over what is complete, but for those whose client has left within this very turn. */
-static void hand_over(http_server_t *server)
-{
-    http_request_list_t handed = {0};
-    http_request_t     *req;
-
-    while ((req = http_request_list_pop(&server->ready)) != NULL) {
-        if (req->conn == NULL) {
-            http_respond_transfer(req, NULL);
-            continue;
-        }
-        req->dispatched = true;
-        http_request_list_push(&handed, req);
-    }
-    if (handed.count > 0)
-        server->events.on_ready(server->owner, &handed);
-    assert(handed.count == 0);
-}
-
-static void flush_dirty(http_server_t *server)
-{
-    http_conn_t *conn, *next;
-
-    conn = server->dirty;
-    server->dirty = NULL;
-    for (; conn != NULL; conn = next) {
-        next = conn->dirty_next;
-        conn->dirty = false;
-        http_output_flush(conn);
-        http_conn_settle(conn);
-    }
-}
-
-static bool has_work(const http_server_t *server)
-{
-    return server->ready.count > 0 || server->dirty != NULL;
-}
-
-/*
- * The turn: what is complete goes to the lab, what is answered goes out. Settling a connection may
- * parse what it had stashed, hence the rounds; what they leave is for the next turn.
- */
-static void turn(http_server_t *server)
-{
-    if (!has_work(server))
-        return;
-    http_output_tick(server);
-    for (int round = 0; round < MAX_ROUNDS && has_work(server); round++) {
-        if (server->ready.count > 0)
-            hand_over(server);
-        flush_dirty(server);
-    }
-    if (has_work(server))
-        uv_idle_start(&server->idle, on_idle);
-    else
-        uv_idle_stop(&server->idle);
-}
+/* ---- The turn -------------------------------------------------------------------------------- */
 
 static void on_check(uv_check_t *check)
 {
     http_server_awake(check->data);
-    turn(check->data);
+    http_server_turn(check->data);
 }
 
 static void on_prepare(uv_prepare_t *prepare)
 {
     http_server_t *server = prepare->data;
 
-    turn(server);
+    http_server_turn(server);
     trace_lane_state(server->lane, TRACE_POLLING);
-}
-
-/* Its being active is what keeps the loop from blocking. */
-static void on_idle(uv_idle_t *idle)
-{
-    (void)idle;
 }
 
 /* ---- Time ------------------------------------------------------------------------------------ */

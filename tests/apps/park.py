@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 
 from harness import await_at, event, wait_at, where
 from looplab import App
@@ -44,6 +45,20 @@ def fast_sync(request):
     name = request.query["name"]
     event(f"start {name}")
     return name
+
+
+@async_app.get("/long")
+async def long(request):
+    return long_sync(request)
+
+
+@sync_app.get("/long")
+def long_sync(request):
+    """Computes for so long that others must not be kept waiting for more than it."""
+    end = time.monotonic() + 0.05
+    while time.monotonic() < end:
+        pass
+    return "at last"
 
 
 @async_app.get("/block/{gate}")

@@ -111,6 +111,39 @@ Test(concurrency, a_worker_of_lab5_serves_nobody_while_a_handler_blocks)
     check_blocked(5);
 }
 
+/*
+ * Requests that have come in one turn are handled one after the other; an answer doesn't wait for the
+ * last of them where they take long.
+ */
+static void check_answers_between(int number)
+{
+    const char    *first = number == 3 ? "start A" : "blocking";
+    lab_process_t *lab = lab_start(number, "park", NULL);
+    client_t       before, quick, stuck;
+
+    client_connect(&quick, lab->port);
+    client_connect(&stuck, lab->port);
+    lab_connect_get(lab, &before, number == 3 ? "/park/0?name=A" : "/block/0");
+    lab_expect_event(lab, first);
+    lab_send_get(&quick, "/long");
+    lab_send_get(&stuck, number == 3 ? "/park/1?name=A" : "/block/1");
+    lab_open_gate(lab, 0);
+    lab_expect_answer(lab, &quick, 200, "at last"); /* gate 1 is closed */
+    lab_open_gate(lab, 1);
+    lab_expect_answer(lab, &before, 200, NULL);
+    lab_expect_answer(lab, &stuck, 200, NULL);
+    client_close(&before);
+    client_close(&quick);
+    client_close(&stuck);
+    lab_finish(lab);
+}
+
+Test(concurrency, an_answer_does_not_wait_for_a_handler_behind_it)
+{
+    for (int number = 3; number <= LAB_LAST; number++)
+        check_answers_between(number);
+}
+
 /* A handler that never returns: everyone else is served, and the drain cuts it off. */
 Test(concurrency, a_handler_that_never_returns_harms_nobody)
 {

@@ -149,6 +149,7 @@ static _Noreturn void become_lab(const char *program, char *const *args, const i
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGINT, SIG_DFL); /* a shell's background command, which the tests may be, ignores it */
     setpgid(0, 0);
+    signal(SIGINT, SIG_DFL); /* ignored in what a shell has started in the background */
     if (getppid() != test)
         _exit(125);
     if (max_descriptors > 0 &&

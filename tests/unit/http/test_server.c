@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "common/http/internal.h"
 #include "tests/support/client.h"
 #include "tests/unit/http/fixture.h"
 #include "tests/unit/http/routes.h"
@@ -189,4 +190,70 @@ Test(http_server, a_request_that_is_held_stays_valid)
               (int)path.len, path.data);
     cr_expect(!http_request_abandoned(req), "it was answered");
     http_request_unref(req);
+}
+
+/* ---- A turn in pieces ------------------------------------------------------------------------ */
+
+static void pause_at_once(fixture_t *f, void *arg)
+{
+    (void)arg;
+    f->server->pause_ns = 0;
+}
+
+static void count_turns(fixture_t *f, void *arg)
+{
+    *(unsigned *)arg = f->turns;
+}
+
+/* Send both, which are read at once. returns how often on_ready was called for them */
+static unsigned turns_of(fixture_t *f, client_t *c, const char *both)
+{
+    unsigned before, after;
+
+    fixture_call(f, count_turns, &before);
+    client_send(c, both);
+    for (int i = 0; i < 2; i++) {
+        answer_t a = client_read_answer(c);
+        answer_free(&a);
+    }
+    fixture_call(f, count_turns, &after);
+    return after - before;
+}
+
+Test(http_server, requests_are_handed_over_at_once_unless_that_takes_long)
+{
+    static const char both[] = "GET /status/200 HTTP/1.1\r\nHost: a\r\n\r\n"
+                               "GET /status/201 HTTP/1.1\r\nHost: a\r\n\r\n";
+    fixture_t        *f = fixture_start(NULL);
+    client_t          c;
+    unsigned          turns;
+
+    client_connect(&c, f->port);
+    turns = turns_of(f, &c, both);
+    cr_expect(turns == 1, "expected 1 call of on_ready, seen %u", turns);
+    fixture_call(f, pause_at_once, NULL);
+    turns = turns_of(f, &c, both);
+    cr_expect(turns == 2, "expected 2 calls of on_ready, seen %u", turns);
+    client_close(&c);
+    fixture_stop(f);
+}
+
+/* What was to be handed over next may have lost its client meanwhile: no handler sees it. */
+Test(http_server, a_request_whose_client_leaves_in_the_pause_is_dropped)
+{
+    fixture_t *f = fixture_start(NULL);
+    client_t   c;
+    answer_t   a;
+
+    fixture_call(f, pause_at_once, NULL);
+    client_connect(&c, f->port);
+    client_send(&c, "GET /null HTTP/1.1\r\nHost: a\r\n\r\n" /* its answer ends the connection */
+                    "GET /park/b HTTP/1.1\r\nHost: a\r\n\r\n");
+    a = client_read_answer(&c);
+    cr_expect(a.status == 500 && a.close, "status %d", a.status);
+    answer_free(&a);
+    cr_expect(client_at_eof(&c));
+    cr_expect(fixture_parked_ever(f) == 0, "its handler ran");
+    client_close(&c);
+    fixture_stop(f);
 }
