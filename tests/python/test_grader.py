@@ -141,13 +141,17 @@ class Results(WithFolder):
         self.assertEqual(results["tests"][2]["visibility"], "after_published")
 
     def test_only_plain_files_are_taken(self):
+        def huge(path):
+            with open(path, "wb") as file:
+                file.truncate((1 << 20) + 1)
+
         target = os.path.join(self.folder, "target")
         for name, make in (
             ("link", lambda path: os.symlink("/etc/passwd", path)),
             ("pipe", os.mkfifo),
             ("folder", os.mkdir),
             ("missing", lambda path: None),
-            ("huge", lambda path: open(path, "wb").truncate((1 << 20) + 1)),
+            ("huge", huge),
         ):
             path = os.path.join(self.folder, name)
             make(path)
