@@ -76,16 +76,17 @@ class Updated(support.WithFolder):
                 update_docs.updated(text, self.folder)
 
     def test_a_link_into_the_code_follows_it(self):
-        text = "<!-- code:common/http/server.c turn -->[`turn`](common/http/server.c#L1-L2)<!-- /code -->"
+        text = ("<!-- code:common/http/turn.c hand_over -->"
+                "[`hand_over`](common/http/turn.c#L1-L2)<!-- /code -->")
         new = update_docs.updated(text, self.folder)
         first = int(new.partition("#L")[2].partition("-")[0])
-        with open(os.path.join(update_docs.ROOT, "common/http/server.c"), encoding="utf-8") as file:
-            self.assertIn(" turn(", file.read().split("\n")[first - 1])
+        with open(os.path.join(update_docs.ROOT, "common/http/turn.c"), encoding="utf-8") as file:
+            self.assertIn(" hand_over(", file.read().split("\n")[first - 1])
         for bad in ("turned", "http_server_t"):
             with self.assertRaisesRegex(update_docs.DocumentError, f"no function or struct '{bad}'"):
-                update_docs.updated(text.replace("turn -->", f"{bad} -->"), self.folder)
+                update_docs.updated(text.replace("hand_over -->", f"{bad} -->"), self.folder)
         with self.assertRaisesRegex(update_docs.DocumentError, "No such file"):
-            update_docs.updated(text.replace("http/server.c turn", "http/gone.c turn"), self.folder)
+            update_docs.updated(text.replace("http/turn.c", "http/gone.c"), self.folder)
 
     def test_a_pointer_to_a_heading_that_is_gone_is_an_error(self):
         with open(os.path.join(update_docs.ROOT, "WRITEUP.md"), encoding="utf-8") as file:
