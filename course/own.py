@@ -99,7 +99,19 @@ def of_lab4(bench):
     return found
 
 
-MEASURES = {0: of_lab0, 1: of_lab1, 2: of_lab2, 3: of_lab3, 4: of_lab4}
+def of_lab5(bench):
+    computes = {"path": "/cpu?n=5000", "answer": b'{"primes":669}'}
+    found = []
+    for kind in ("processes", "threads"):
+        isolation = f"--isolation={kind}"
+        two, one = (
+            bench.load("lab5", isolation, f"--workers={count}", **computes).rps for count in (2, 1)
+        )
+        found.append(_share(two / one))
+    return found
+
+
+MEASURES = {0: of_lab0, 1: of_lab1, 2: of_lab2, 3: of_lab3, 4: of_lab4, 5: of_lab5}
 
 
 def show_predictions(bench):

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void on_control(uv_poll_t *poll, int status, int events);
@@ -30,6 +31,7 @@ static worker_state_t state_of(const member_t *member)
 /* The command stands on the board: where the socket has no room a byte is in it that isn't read yet. */
 static void tell(const member_t *member, worker_command_t command)
 {
+    /* LAB 5, STEP 3 { what it is told goes on its page, then a byte; who has ended is told nothing */
     const worker_setup_t *setup = &member->handle.setup;
 
     if (!member->runs)
@@ -38,6 +40,11 @@ static void tell(const member_t *member, worker_command_t command)
     if (write(member->handle.control, "", 1) < 0) {
         /* or it has ended, which will be noticed */
     }
+    /* } LAB 5, STEP 3; until then:
+     *     (void)command;
+     *     if (member != member->team->members || write(member->handle.control, "", 1) < 0)
+     *         return; // the first one hears that there is something
+     */
 }
 
 void team_tell(team_t *self, worker_command_t command)
@@ -144,6 +151,7 @@ static int begin_or_say(team_t *self)
 /* All the others at once; but interpreters start one after the other, as CPython likes it best. */
 static void begin_more(team_t *self)
 {
+    /* LAB 5, STEP 2 { as many as are missing, or one; none once they drain; one that can't: lost */
     bool all = self->setup.options->isolation != ISOLATION_INTERPRETERS;
 
     for (bool more = true; more && !self->draining && self->begun < self->setup.options->workers;
@@ -152,12 +160,16 @@ static void begin_more(team_t *self)
             self->status = 1;
             self->events.on_lost(self->owner);
         }
+    /* } LAB 5, STEP 2; until then:
+     *     (void)self;
+     */
 }
 
 /* ---- Watch ----------------------------------------------------------------------------------- */
 
 static void on_serving(member_t *member)
 {
+    /* LAB 5, STEP 2 { count it, begin more; the owner learns when all serve */
     team_t *self = member->team;
 
     member->serves = true;
@@ -165,15 +177,24 @@ static void on_serving(member_t *member)
     begin_more(self);
     if (!self->draining && self->serving == self->setup.options->workers)
         self->events.on_serving(self->owner);
+    /* } LAB 5, STEP 2; until then:
+     *     (void)begin_more;
+     *     member->serves = true;
+     *     member->team->events.on_serving(member->team->owner); // the first one is all there is
+     */
 }
 
 static void notice(member_t *member)
 {
+    /* LAB 5, STEP 4 { once for each: was it planned? The owner has all others drained */
     if (member->noticed)
         return;
     member->noticed = true;
     member->planned = member->team->draining;
     member->team->events.on_lost(member->team->owner);
+    /* } LAB 5, STEP 4; until then:
+     *     member->noticed = member->planned = true;
+     */
 }
 
 /* Ctrl-C at a terminal goes to every process, and one that imports its app still has no handler. */
@@ -188,6 +209,7 @@ static bool was_interrupted(const member_t *member)
 /* What its end comes to; see `status` in team.h. */
 static int judge(const member_t *member)
 {
+    /* LAB 5, STEP 4 { 0 if it was planned and has drained; else why, in the log, and its status */
     const worker_handle_t *handle = &member->handle;
     const char            *and_now = member->planned ? "" : ": the lab stops";
 
@@ -204,6 +226,10 @@ static int judge(const member_t *member)
                     (int)handle->pid, handle->ended[0] == '\0' ? "has stopped" : handle->ended,
                     and_now);
     return 1;
+    /* } LAB 5, STEP 4; until then:
+     *     (void)was_interrupted, (void)member;
+     *     return 0;
+     */
 }
 
 /* Its end is the end of all, planned or not. */
@@ -242,7 +268,7 @@ static void on_control(uv_poll_t *poll, int status, int events)
 {
     member_t *member = poll->data;
     char      bytes[16];
-    ssize_t   n = read(member->handle.control, bytes, sizeof bytes);
+    ssize_t   n = recv(member->handle.control, bytes, sizeof bytes, 0);
 
     (void)status, (void)events;
     if (n < 0 && (errno == EAGAIN || errno == EINTR))

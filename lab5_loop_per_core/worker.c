@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/lab/platform.h"
@@ -67,6 +68,7 @@ static void on_watched_inspect(worker_t *self)
 
 static void obey(worker_t *self, unsigned commands)
 {
+    /* LAB 5, STEP 3 { do each of what it was told */
     if (commands & COMMAND_MEASURE && tracing_is_for_all(self->setup->options))
         http_server_trace(self->shard.server, 1);
     if (commands & COMMAND_REOPEN && self->shard.access_log != NULL)
@@ -75,6 +77,10 @@ static void obey(worker_t *self, unsigned commands)
         on_watched_inspect(self);
     if (commands & COMMAND_DRAIN)
         drain(self);
+    /* } LAB 5, STEP 3; until then:
+     *     (void)on_watched_inspect, (void)commands;
+     *     drain(self); // whatever it was
+     */
 }
 
 /* Without a supervisor nobody would ever end it. */
@@ -82,15 +88,21 @@ static void on_control(uv_poll_t *poll, int status, int events)
 {
     worker_t *self = poll->data;
     char      bytes[64];
-    ssize_t   n = read(self->setup->control, bytes, sizeof bytes);
+    ssize_t   n = recv(self->setup->control, bytes, sizeof bytes, 0);
 
     (void)status, (void)events;
+    /* LAB 5, STEP 3 { obey what stands on the page; at the end of file, or an error, drain */
     if (n > 0) {
         obey(self, atomic_exchange(&self->page->due, 0));
     } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
         uv_poll_stop(poll);
         drain(self);
     }
+    /* } LAB 5, STEP 3; until then:
+     *     uv_poll_stop(poll);
+     *     if (n >= 0 || errno != EAGAIN)
+     *         obey(self, 0);
+     */
 }
 
 static void set_state(worker_t *self, worker_state_t state)
@@ -160,6 +172,7 @@ static int open_interpreter(worker_t *self)
                                       .ask_for_tasks = setup->info->options & LAB_ASKS_FOR_TASKS,
                                       .trace = self->trace};
 
+    /* LAB 5, STEP 5 { what it shares stands in its setup: the app, the process, or nothing */
     if (setup->app != NULL) {
         self->bridge = setup->bridge;
         return bridge_thread_open(&self->python, self->bridge);
@@ -167,6 +180,12 @@ static int open_interpreter(worker_t *self)
     if (setup->bridge != NULL)
         return bridge_open_isolated(&self->bridge, setup->bridge, &options, &self->python);
     return bridge_open(&self->bridge, &options, &self->python);
+    /* } LAB 5, STEP 5; until then:
+     *     if (setup->bridge == NULL)
+     *         return bridge_open(&self->bridge, &options, &self->python);
+     *     fprintf(stderr, "%s: only workers that are processes can start yet\n", setup->info->name);
+     *     return -1;
+     */
 }
 
 static int open_python(worker_t *self)

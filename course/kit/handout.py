@@ -38,6 +38,7 @@ MANIFEST = [
     "course/setup.sh",
     "course/weights.json",
     "handlers",
+    "tests/apps/cores.py",
     "tests/apps/first_step.py",
     "tests/apps/growth.py",
     "tests/apps/harness.py",
@@ -50,7 +51,7 @@ MANIFEST = [
 KIT = [
     *("__init__", "answers", "checks", "client", "grading", "isolation", "labs", "predictions"),
     *("running", "sandbox", "sanitizers", "seams", "server", "symbols", "traces"),
-    "watching",
+    *("watching", "workers"),
 ]
 
 # What bench/reproduce.py and course/own.py import. The ladder's modules stay out, like the ladder.

@@ -11,6 +11,7 @@ FOLDERS = {
     2: "lab2_threadpool",
     3: "lab3_sync_handlers",
     4: "lab4_eager_start",
+    5: "lab5_loop_per_core",
 }
 NUMBERS = [str(number) for number in FOLDERS]  # as they stand on a command line
 
@@ -21,6 +22,7 @@ ALLOWED = {
     2: ["lab2_threadpool/dispatch.c"],
     3: ["lab3_sync_handlers/dispatch.c", "lab3_sync_handlers/pool.c"],
     4: [f"lab4_eager_start/{name}.c" for name in ("dispatch", "nested_loop", "started")],
+    5: ["common/http/listen.c", *(f"lab5_loop_per_core/{name}.c" for name in ("team", "worker"))],
 }
 
 # Files that aren't written but made: (the step that makes them, what the starter has instead).

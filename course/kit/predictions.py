@@ -27,6 +27,10 @@ QUESTIONS = {
         "Requests per second of lab 4 on /, as a share of lab 1's?",
         "The same on /wait?ms=0, whose handler gives way once?",
     ],
+    5: [
+        "Requests per second of /cpu?n=5000 with two workers, as a share of those with one?",
+        "The same where they are threads of one interpreter (--isolation=threads)?",
+    ],
 }
 _HEADER = "| question | I expect, because | measured |"
 

@@ -184,23 +184,58 @@ class Server:
                     return int(fields[4].split(":")[1], 16)
         return 0
 
+    # ---- Processes of its own --------------------------------------------------------------------
+
+    def kill_child(self, number):
+        """SIGKILL for the child that knows itself by that number. Linux only."""
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{entry}/status", encoding="utf-8", errors="replace") as file:
+                    text = file.read()
+            except OSError:
+                continue  # it has ended
+            parent = re.search(r"^PPid:\s+(\d+)$", text, re.MULTILINE)
+            ids = re.search(r"^NSpid:.*$", text, re.MULTILINE)
+            if int(parent.group(1)) == self.process.pid and ids.group().split()[-1] == str(number):
+                os.kill(int(entry), signal.SIGKILL)
+                self.t.step(f"killed its process {number}")
+                return
+        raise Failed(f"the server has a child process {number}", "it has none")
+
     # ---- The end ---------------------------------------------------------------------------------
 
-    def stop(self, expected=0, cause=""):
-        """SIGTERM: it drains and ends with that status."""
+    def wait_until(self, condition, expected, cause=""):
+        """Until condition() is true; `expected` says what that means."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not condition():
+            if time.monotonic() > deadline:
+                raise Failed(expected, f"nothing of it in {DEADLINE_S} s", cause)
+            self.check_alive()
+            time.sleep(0.003)
+
+    def terminate(self):
+        """SIGTERM: it drains. Says nothing of its end."""
         self.check_alive()
         self.t.step("sent SIGTERM")
         self.process.send_signal(signal.SIGTERM)
+
+    def expect_end(self, expected, cause=""):
+        """It ends by itself, with that status."""
         try:
             self.process.wait(DEADLINE_S)
         except subprocess.TimeoutExpired:
             raise Failed("it drains and ends", f"it runs on after {DEADLINE_S} s", cause) from None
         if self.process.returncode != expected:
             raise Failed(
-                f"exit status {expected} after SIGTERM",
+                f"exit status {expected} in the end",
                 sandbox.describe(self.process.returncode),
                 cause or self.tail(),
             )
+
+    def stop(self, expected=0, cause=""):
+        """SIGTERM: it drains and ends with that status."""
+        self.terminate()
+        self.expect_end(expected, cause)
 
     def close(self):
         sandbox.end(self.process)
