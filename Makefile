@@ -53,6 +53,7 @@ LOG_SRC = common/log/log.c
 
 TRACE_SRC = \
     common/trace/breakdown.c \
+    common/trace/clock.c \
     common/trace/histogram.c \
     common/trace/lane.c \
     common/trace/report_json.c \

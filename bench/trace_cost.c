@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/trace/thread_clock.h" /* the clock that a mark reads */
+#include "common/trace/clock.h" /* the clock that a mark reads */
 #include "common/trace/trace.h"
 
 enum { ROUNDS = 300, REQUESTS = 398, MARKS = 10 }; /* 398: two samples a round */

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "common/trace/clock.h"
 #include "common/trace/histogram.h"
 #include "common/trace/thread_clock.h"
 #include "common/trace/trace.h"

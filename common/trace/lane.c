@@ -134,11 +134,12 @@ static uint32_t doing_now(const trace_lane_t *lane)
 static void add_usage(trace_lane_t *lane, uint64_t now_ns)
 {
     uint64_t since_ns = lane->history[(lane->entries - 1) & lane->mask].at_ns;
+    uint64_t ns = trace_clock_since(since_ns, now_ns);
 
     if (doing_now(lane) == LANE_POLLING)
-        add_ns(&lane->polling_ns, now_ns - since_ns);
+        add_ns(&lane->polling_ns, ns);
     else if (doing_now(lane) == LANE_ATTACHING)
-        add_ns(&lane->attaching_ns, now_ns - since_ns);
+        add_ns(&lane->attaching_ns, ns);
 }
 
 void lane_enter_at(trace_lane_t *lane, uint32_t doing, uint64_t now_ns)
@@ -337,7 +338,7 @@ static void mark_sampled(trace_record_t *record, trace_hop_t hop, trace_lane_t *
     pass(record, hop, lane, now_ns);
     if (lane != NULL)
         thread_clock_read(&lane->clock, &times);
-    own_ns = trace_clock_ns() - now_ns;
+    own_ns = trace_clock_since(now_ns, trace_clock_ns());
     if (alone)
         refine(record, hop, lane, &times, own_ns);
     keep_clocks(record, hop, &times, own_ns);

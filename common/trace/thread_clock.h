@@ -9,15 +9,6 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Monotonic, in ns; the same clock on every thread. thread: any */
-static inline uint64_t trace_clock_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* Set by thread_clock_open(), read-only afterwards. */
 typedef struct {
     bool      has_cpu, has_delay;

@@ -84,6 +84,7 @@ int trace_open(trace_t **out, const trace_options_t *options)
     trace->lane_history = trace->file != NULL       ? LANE_HISTORY_FOR_FILE
                           : options->without_splits ? 1
                                                     : LANE_HISTORY;
+    trace_clock_open();
     trace->opened_ns = trace_clock_ns();
     measure_cost(trace);
     *out = trace;
