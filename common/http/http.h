@@ -147,8 +147,8 @@ struct http_request {
 typedef struct {
     http_request_t *head, *tail;
     unsigned        count;
-    bool            begun; /* with `pause_ns`: one was taken */
-    uint64_t pause_ns; /* by http_coarse_ns(): from then on only the first is given; 0: all are */
+    unsigned        taken;    /* so far */
+    uint64_t        pause_ns; /* by http_coarse_ns(): no more are given after it; 0: all are */
 } http_request_list_t;
 
 /* Append `req` and its caller's reference. thread: the list's owner */

@@ -130,9 +130,14 @@ void http_request_list_push(http_request_list_t *list, http_request_t *req)
     list->count++;
 }
 
+/* A look at the clock for each one would show in what a hello costs: 1, 2, 4 and 8 are gone, 16, ... */
 static bool is_paused(const http_request_list_t *list)
 {
-    return list->pause_ns != 0 && list->begun && http_coarse_ns() >= list->pause_ns;
+    unsigned taken = list->taken;
+
+    if (list->pause_ns == 0 || taken == 0 || (taken % 8 != 0 && (taken & (taken - 1)) != 0))
+        return false;
+    return http_coarse_ns() >= list->pause_ns;
 }
 
 http_request_t *http_request_list_pop(http_request_list_t *list)
@@ -141,7 +146,7 @@ http_request_t *http_request_list_pop(http_request_list_t *list)
 
     if (req == NULL || is_paused(list))
         return NULL;
-    list->begun = true;
+    list->taken++;
     list->head = req->next;
     if (list->head == NULL)
         list->tail = NULL;

@@ -61,6 +61,7 @@ static void take_back(http_server_t *server, http_request_list_t *rest)
     http_request_t *req;
 
     rest->pause_ns = 0;
+    rest->taken = 0;
     for (req = rest->head; req != NULL; req = req->next)
         req->dispatched = false;
     while ((req = http_request_list_pop(&server->ready)) != NULL)
@@ -91,7 +92,7 @@ static bool hand_over(http_server_t *server)
         server->events.on_ready(server->owner, &handed);
     if (handed.count == 0)
         return true;
-    assert(handed.pause_ns != 0 && handed.begun);
+    assert(handed.pause_ns != 0 && handed.taken > 0);
     take_back(server, &handed);
     return false;
 }
