@@ -21,8 +21,11 @@ class Figures:
         return self.rounds > 0 and set(keys) <= set(self.keys)
 
     def values(self, key, field):
-        """One figure per block of a configuration, in the order of rounds."""
-        return [block[field] for block in self.blocks if block["key"] == key]
+        """One figure per block of a configuration, in the order of rounds. A field that is a
+        dictionary has its figures as "field:name"."""
+        name, _, part = field.partition(":")
+        found = [block[name] for block in self.blocks if block["key"] == key]
+        return [one[part] for one in found] if part else found
 
     def median(self, key, field):
         return stats.median(self.values(key, field))

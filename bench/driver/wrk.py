@@ -5,11 +5,13 @@ import re
 import resource
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 CONNECTIONS = 100
 PIPELINED = 16  # requests that pipeline.lua sends at once
-PIPELINE_SCRIPT = os.path.join(os.path.dirname(__file__), "..", "pipeline.lua")
+_SCRIPTS = os.path.join(os.path.dirname(__file__), "..")
+PIPELINE_SCRIPT = os.path.join(_SCRIPTS, "pipeline.lua")
+QUANTILES_SCRIPT = os.path.join(_SCRIPTS, "quantiles.lua")
 
 _TIME_UNITS = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 60e6, "h": 3600e6}
 _COUNT_UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
@@ -30,6 +32,7 @@ class Report:
     bad_answers: int
     socket_errors: int
     timeouts: int  # answers that took more than 2 s: slow, not wrong
+    quantiles_us: dict = field(default_factory=dict)  # "99.9": so long took 99.9 % at most
 
 
 def time_us(text):
@@ -55,6 +58,13 @@ def _find(pattern, text):
     return match
 
 
+def _quantiles(text):
+    """What quantiles.lua prints; {} without it."""
+    line = re.search(r"^Quantiles:((?: [\d.]+=\d+)+)$", text, re.MULTILINE)
+    pairs = (pair.split("=") for pair in line[1].split()) if line else ()
+    return {share: float(us) for share, us in pairs}
+
+
 def parse(text):
     """wrk's report, printed with --latency, as a Report."""
     total = _find(r"^\s*(\d+) requests in ([\d.]+(?:us|ms|s|m|h)),", text)
@@ -71,6 +81,7 @@ def parse(text):
         bad_answers=int(bad[1]) if bad else 0,
         socket_errors=sum(failed),
         timeouts=timeouts,
+        quantiles_us=_quantiles(text),
     )
 
 
@@ -86,9 +97,8 @@ def _children_cpu():
 
 def run(url, seconds, pipelined=False, cpus=None, connections=CONNECTIONS):
     """Load `url` from one wrk thread. Returns (Report, wrk's own CPU seconds)."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
-    if pipelined:
-        command += ["-s", PIPELINE_SCRIPT]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency",
+               "-s", PIPELINE_SCRIPT if pipelined else QUANTILES_SCRIPT]
     pin = (lambda: os.sched_setaffinity(0, cpus)) if cpus else None
     before = _children_cpu()
     try:

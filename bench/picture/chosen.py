@@ -100,9 +100,51 @@ def loads(data):
 
 
 LATENCIES = {"median": "p50_us", "mean": "mean_us", "99th percentile": "p99_us"}
+SHOWN_SHARES = (0.01, 0.1, 0.5, 0.9, 0.99, 0.9999)
 
 
 def latencies(data):
+    """The whole distributions; of a run that was stored without them, what it has."""
+    return distributions("latencies", "pinned")(data) or _few_latencies(data)
+
+
+def distributions(picture, placement):
+    """Nothing is drawn of a run that was stored without quantiles."""
+    def draw(data):
+        figures = figures_of(data)
+        found = [Line(name, lab, _quantiles(figures, Configuration(lab, placement).key))
+                 for lab, name in labs_of(data).items()]
+        found = [line for line in found if line.points]
+        if not found:
+            return None
+        said = in_words([f"{line.name} {milliseconds(line.points[0].value)} to "
+                         f"{milliseconds(line.points[-1].value)} ms" for line in found])
+        ends = (_percent_of(found[0].points[at].field) for at in (0, -1))
+        return lines.draw(picture, f"Latency: how many requests took how long, {placement}",
+                          "Curves, logarithmic in the latency, of the time that a share of a lab's "
+                          f"requests didn't exceed; from {' to '.join(ends)} of them: {said}.",
+                          found, "of the requests took at most", "µs", number, file_of(data),
+                          shares=SHOWN_SHARES)
+
+    return draw
+
+
+def _percent_of(field):
+    return f"{field.partition(':')[2]} %"
+
+
+def _quantiles(figures, key):
+    """The points of a configuration's curve, of the shares that all its blocks have."""
+    blocks = [block.get("quantiles_us") for block in figures.blocks if block["key"] == key]
+    if not blocks or not all(isinstance(quantiles, dict) for quantiles in blocks):
+        return ()
+    shares = set.intersection(*map(set, blocks))
+    found = [Point(float(share) / 100, key, f"quantiles_us:{share}",
+                   *figures.with_interval(key, f"quantiles_us:{share}")) for share in shares]
+    return tuple(sorted((p for p in found if p.value > 0 and 0 < p.x < 1), key=lambda p: p.x))
+
+
+def _few_latencies(data):
     figures, rows = figures_of(data), []
     for placement in ("pinned", "unpinned"):
         for lab, name in labs_of(data).items():

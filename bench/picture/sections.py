@@ -46,6 +46,7 @@ PICTURES = {
     "rates": ("reproduce", chosen.rates),
     "costs": ("reproduce", chosen.costs),
     "latencies": ("reproduce", chosen.latencies),
+    "latencies-unpinned": ("reproduce", chosen.distributions("latencies-unpinned", "unpinned")),
     "loads": ("reproduce", chosen.loads),
     **{chosen.lanes_name(*one): ("traces", chosen.swim_lanes(*one)) for one in TRACED},
     "ladder-pinned": ("ladder", chosen.ladder("pinned")),

@@ -24,6 +24,7 @@ MANIFEST = [
     "SECURITY.md",
     "bench/floor.c",
     "bench/pipeline.lua",
+    "bench/quantiles.lua",
     "bench/reproduce.py",
     "bench/results/.gitignore",
     "bench/results/reference.json",

@@ -42,6 +42,10 @@ class WithFolder(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
 
+# share of the requests, in percent: how many times 1/rps they take at most
+QUANTILES = {"1": 40, "10": 60, "50": 90, "90": 150, "99": 200, "99.9": 300, "99.99": 900}
+
+
 def figures(rps=1000.0, cpu_us=10.0, others_share=0.0, mean_us=None):
     """What one block measures. The default latency agrees with Little's law for 100 connections."""
     return {
@@ -54,6 +58,7 @@ def figures(rps=1000.0, cpu_us=10.0, others_share=0.0, mean_us=None):
         "bad_answers": 0,
         "socket_errors": 0,
         "timeouts": 0,
+        "quantiles_us": {share: times * 1e6 / rps for share, times in QUANTILES.items()},
         "cpu_us": cpu_us,
         "switches": 0.5,
         "waits": 0.4,

@@ -117,6 +117,18 @@ class Whole(unittest.TestCase):
         rungs = self.page.figures["ladder-pinned"].rows
         self.assertEqual(rungs[2][2:], ["floor", "12.0", "+2.00"])
 
+    def test_a_labs_latencies_are_a_curve_from_end_to_end(self):
+        for name, placement in (("latencies", "pinned"), ("latencies-unpinned", "unpinned")):
+            figure = self.page.figures[name]
+            self.assertEqual(figure.rows[0][1:], ["lab1: one loop", "lab2: 8 loops", "lab3: sync"])
+            self.assertEqual([row[0] for row in figure.rows[1:]],
+                             [f"{share} %" for share in support.QUANTILES])
+            self.assertEqual(figure.rows[1][1:], ["4,000", "16,000", "667"])
+            self.assertIn(f"{placement}", figure.texts["title"])
+            self.assertIn("from 1 % to 99.99 % of them", figure.texts["desc"])
+            self.assertEqual({mark["field"] for mark in figure.marks},
+                             {f"quantiles_us:{share}" for share in support.QUANTILES})
+
     def test_what_a_rung_adds_is_the_difference_within_rounds(self):
         figures = figures_of(os.path.join(self.folder.name, "ladder.json"))
         keys = [Configuration(name).key for name in ("03 loop", "02 coroutine")]
@@ -219,7 +231,7 @@ class Command(support.WithFolder):
         store({"reference.json": support.lab_run(2)}, self.folder)
         done, output = self.run_it()
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("4 pictures in 1 sections", done.stdout)
+        self.assertIn("5 pictures in 1 sections", done.stdout)
         self.assertIn("(peers.json): there is no such file (make bench-peers)", done.stdout)
         with open(output, encoding="utf-8") as file:
             self.assertIn("there is no such file", file.read())

@@ -94,8 +94,37 @@ class Lacking(support.WithFolder):
     def test_an_environment_without_anything(self):
         run = {**support.lab_run(2), "environment": {}}
         made = self.made(run)
-        self.assertEqual(len(made.pictures), 4)
+        self.assertEqual(len(made.pictures), 5)
         self.assertIn("where it was measured can't be made", " ".join(made.lacking))
+
+    def test_a_run_without_quantiles_has_its_latencies_as_dots(self):
+        run = support.lab_run(2)
+        for block in run["blocks"]:
+            del block["quantiles_us"]
+        made = self.made(run)
+        self.assertEqual(made.lacking, [])
+        self.assertNotIn("latencies-unpinned", self.page.figures)
+        self.assertEqual({mark["field"] for mark in self.page.figures["latencies"].marks},
+                         {"p50_us", "mean_us", "p99_us"})
+
+    def test_a_lab_without_quantiles_in_one_block_has_no_curve(self):
+        for instead in ({}, None, [1], {"50": 1.0}):
+            run = support.lab_run(2)
+            for block in run["blocks"]:
+                if block["server"] == "lab2" and block["round"] == 2:
+                    block["quantiles_us"] = instead
+            self.made(run)
+            shown = self.page.figures["latencies"].rows[0][1:]
+            with self.subTest(instead=instead):
+                self.assertEqual("lab2: 8 loops" in shown, instead == {"50": 1.0})
+                self.assertIn("lab1: one loop", shown)
+
+    def test_quantiles_that_are_no_numbers_are_said(self):
+        run = support.lab_run(2)
+        for block in run["blocks"]:
+            block["quantiles_us"] = {"50": "slow", "what": 3}
+        made = self.made(run)
+        self.assertIn("the picture latencies can't be made", " ".join(made.lacking))
 
     def test_a_breakdown_without_a_report_of_one_lab(self):
         run = support.breakdown_run(2)

@@ -1,6 +1,8 @@
 """wrk's report is read right, whatever units it chooses; what can't be read is said."""
 
+import http.server
 import os
+import threading
 import unittest
 from unittest import mock
 
@@ -48,6 +50,40 @@ LONG = """Running 1m test @ http://127.0.0.1:8000/
   7 requests in 1.00m, 1.00KB read
 Requests/sec:      0.12
 """
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class Quantiles(unittest.TestCase):
+    LINE = "Quantiles: 1=140 50=1170 99.9=9001 99.99=9950\n"
+
+    def test_reads_what_the_script_prints(self):
+        self.assertEqual(wrk.parse(PLAIN + self.LINE).quantiles_us,
+                         {"1": 140.0, "50": 1170.0, "99.9": 9001.0, "99.99": 9950.0})
+
+    def test_a_report_without_them_has_none(self):
+        for text in (PLAIN, PLAIN + "Quantiles: \n", PLAIN + "Quantiles: 1=a\n"):
+            self.assertEqual(wrk.parse(text).quantiles_us, {})
+
+    def test_the_script_prints_what_is_read(self):
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            report, _ = wrk.run(f"http://127.0.0.1:{server.server_port}/", 1, connections=1)
+            server.shutdown()
+        found = report.quantiles_us
+        self.assertEqual(len(found), 12)
+        self.assertEqual(list(found.values()), sorted(found.values()))
+        self.assertEqual(found["50"], report.p50_us)
 
 
 class Parse(unittest.TestCase):
