@@ -100,7 +100,7 @@ def of_lab4(bench):
 
 
 def of_lab5(bench):
-    computes = {"path": "/cpu?n=5000", "answer": b'{"primes":669}'}
+    computes = {"path": "/cpu?n=5000", "answer": b'{"n":5000,"primes":669}'}
     found = []
     for kind in ("processes", "threads"):
         isolation = f"--isolation={kind}"
