@@ -9,8 +9,7 @@ sides.
 from driver import before_after, reports, results, session, tables
 
 DEFAULT_ROUNDS, DEFAULT_SECONDS = results.RECORD_ROUNDS, results.RECORD_SECONDS
-EXIT_STATUS = session.EXIT_STATUS.format(more=", and nothing is dearer than allowed").replace(
-    "  1    ", "  1    a ratio is above its limit, ")
+EXIT_STATUS = session.exit_status("nothing is dearer than allowed", "a ratio is above its limit")
 
 
 def options():

@@ -9,8 +9,7 @@ one run of interleaved rounds, pinned.
 from driver import catalogue, in_place, promises, reports, results, session, tables
 
 DEFAULT_ROUNDS, DEFAULT_SECONDS = results.RECORD_ROUNDS, results.RECORD_SECONDS
-EXIT_STATUS = session.EXIT_STATUS.format(more=", and every figure passes").replace(
-    "  1    ", "  1    a figure fails or wasn't measured, ")
+EXIT_STATUS = session.exit_status("every figure passes", "a figure fails or wasn't measured")
 
 
 def options():

@@ -17,8 +17,7 @@ from driver.servers import ServerError
 DEFAULT_ROUNDS, DEFAULT_SECONDS = 10, 3
 LEAST_SPEED = 0.99  # requests/s with one viewer, against without --live
 PLAIN, WATCHED = "lab1", "lab1 --live, one viewer"
-EXIT_STATUS = session.EXIT_STATUS.format(more=", and --live costs less than 1 %").replace(
-    "shown and stored", "shown").replace("  1    ", "  1    it costs more, ")
+EXIT_STATUS = session.exit_status("--live costs less than 1 %", "it costs more", stored=False)
 
 
 class Viewer:

@@ -9,8 +9,7 @@ from driver import catalogue, memory, procfs, promises, reports, results, sessio
 from driver.servers import ServerError
 
 DEFAULT_ROUNDS, DEFAULT_SECONDS = results.RECORD_ROUNDS, results.RECORD_SECONDS
-EXIT_STATUS = session.EXIT_STATUS.format(more=", and every figure passes").replace(
-    "  1    ", "  1    a figure fails or wasn't measured, ")
+EXIT_STATUS = session.exit_status("every figure passes", "a figure fails or wasn't measured")
 
 
 def groups(text):

@@ -9,8 +9,7 @@ import tempfile
 
 from driver import instrument, reports, results, session, tables
 
-EXIT_STATUS = session.EXIT_STATUS.format(more=", and every figure passes").replace(
-    "  1    ", "  1    a figure fails, ")
+EXIT_STATUS = session.exit_status("every figure passes", "a figure fails")
 
 
 def show(data):

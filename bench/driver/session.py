@@ -12,10 +12,14 @@ from . import catalogue, procfs, pythons, reports, results, wrk
 from .blocks import Run
 from .servers import ServerError
 
-EXIT_STATUS = """
+def exit_status(passes="", fails="", stored=True):
+    """The end of a script's help. passes: what else 0 says; fails: what else 1 does."""
+    done = "measured, shown" + " and stored" * stored
+    trouble = "a program is missing, a server failed or answered wrong, or nothing could be stored"
+    return f"""
 exit status:
-  0    measured, shown and stored{more}
-  1    a program is missing, a server failed or answered wrong, or nothing could be stored
+  0    {', and '.join(filter(None, (done, passes)))}
+  1    {', '.join(filter(None, (fails, trouble)))}
   2    wrong options
   130  interrupted; what was measured is kept, and the same command again continues with it
 """
@@ -28,12 +32,11 @@ def whole_number(text):
     return value
 
 
-def parser(description, rounds, seconds, exit_status=EXIT_STATUS.format(more=""),
-           several_pythons=False):
+def parser(description, rounds, seconds, epilog=exit_status(), several_pythons=False):
     """The options that all scripts share; some measure programs of several interpreters."""
     options = argparse.ArgumentParser(
         description=description,
-        epilog=exit_status,
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     where = options
@@ -53,11 +56,11 @@ def parser(description, rounds, seconds, exit_status=EXIT_STATUS.format(more="")
     return options
 
 
-def options_of_several(description, kind, exit_status=EXIT_STATUS.format(more="")):
+def options_of_several(description, kind, epilog=exit_status()):
     """The options of a script that measures several interpreters, with as many rounds as a run for
     the record has."""
     rounds, seconds = results.ENOUGH[kind]
-    options = parser(description, rounds, seconds, exit_status, several_pythons=True)
+    options = parser(description, rounds, seconds, epilog, several_pythons=True)
     parsed = options.parse_args()
     if not parsed.python:
         options.error("which interpreters? --python NAME=DIR, once for each")
