@@ -7,11 +7,6 @@
 
 #include "common/http/internal.h"
 
-static http_slice_t slice(const char *text)
-{
-    return (http_slice_t){text, strlen(text)};
-}
-
 /* 405 and OPTIONS name what is allowed (RFC 9110, 15.5.6 and 9.3.7). */
 static void add_allow(http_response_t *resp, http_request_t *req)
 {
@@ -21,7 +16,7 @@ static void add_allow(http_response_t *resp, http_request_t *req)
         snprintf(allow, sizeof allow, "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS");
     else
         http_router_allow(req->server->router, req, allow, sizeof allow);
-    http_response_add_header(resp, slice("Allow"), slice(allow));
+    http_response_add_header(resp, http_slice_of("Allow"), http_slice_of(allow));
 }
 
 http_response_t *http_response_busy(void)
@@ -29,7 +24,7 @@ http_response_t *http_response_busy(void)
     http_response_t *resp = http_response_of_status(503);
 
     if (resp != NULL)
-        http_response_add_header(resp, slice("Retry-After"), slice("1"));
+        http_response_add_header(resp, http_slice_of("Retry-After"), http_slice_of("1"));
     return resp;
 }
 

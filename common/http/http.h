@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <uv.h>
 
 #include "common/trace/trace.h"
@@ -40,6 +41,12 @@ typedef struct {
     const char *data;
     size_t      len;
 } http_slice_t;
+
+/* A whole string, as long as that lives. */
+static inline http_slice_t http_slice_of(const char *text)
+{
+    return (http_slice_t){text, strlen(text)};
+}
 
 /* The methods this server implements; the values are llhttp's. Any other is answered 501. */
 typedef enum {

@@ -31,11 +31,6 @@ struct live {
 
 /* ---- The page -------------------------------------------------------------------------------- */
 
-static http_slice_t slice(const char *text)
-{
-    return (http_slice_t){text, strlen(text)};
-}
-
 /* A file that a browser takes as what it is, and asks for each time. NULL is allowed */
 static http_response_t *guarded(http_response_t *resp)
 {
@@ -45,7 +40,8 @@ static http_response_t *guarded(http_response_t *resp)
                                             {"Cache-Control", "no-store"}};
 
     for (size_t i = 0; resp != NULL && i < sizeof fields / sizeof fields[0]; i++) {
-        if (http_response_add_header(resp, slice(fields[i][0]), slice(fields[i][1])) == 0)
+        if (http_response_add_header(resp, http_slice_of(fields[i][0]),
+                                     http_slice_of(fields[i][1])) == 0)
             continue;
         http_response_free(resp); /* rather nothing than without its guard */
         resp = NULL;

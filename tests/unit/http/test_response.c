@@ -12,11 +12,6 @@
 /* A string literal with its NULs. */
 #define SLICE(text) ((http_slice_t){(text), sizeof(text) - 1})
 
-static http_slice_t slice(const char *text)
-{
-    return (http_slice_t){text, strlen(text)};
-}
-
 Test(http_response, keeps_a_copy_of_type_and_body)
 {
     char             type[] = "text/plain", body[] = "with\0NUL";
@@ -131,9 +126,9 @@ Test(http_response, header_fields_stand_in_the_order_in_which_they_were_added)
     static const char expected[] = "A: 1\r\nB: \r\nA: 2\r\n";
     http_response_t  *resp = http_response_new(200, NULL, NULL, 0);
 
-    cr_expect(http_response_add_header(resp, slice("A"), slice("1")) == 0);
-    cr_expect(http_response_add_header(resp, slice("B"), (http_slice_t){NULL, 0}) == 0);
-    cr_expect(http_response_add_header(resp, slice("A"), slice("2")) == 0);
+    cr_expect(http_response_add_header(resp, http_slice_of("A"), http_slice_of("1")) == 0);
+    cr_expect(http_response_add_header(resp, http_slice_of("B"), (http_slice_t){NULL, 0}) == 0);
+    cr_expect(http_response_add_header(resp, http_slice_of("A"), http_slice_of("2")) == 0);
     cr_expect(resp->fields_len == sizeof expected - 1 &&
                   memcmp(resp->fields, expected, resp->fields_len) == 0,
               "expected \"%s\", seen \"%.*s\"", expected, (int)resp->fields_len, resp->fields);
@@ -150,13 +145,14 @@ Test(http_response, header_fields_have_a_limit)
     int              err;
 
     memset(value, 'v', HTTP_FIELDS_MAX);
-    cr_expect(http_response_add_header(resp, slice("A"), (http_slice_t){value, half}) == 0);
-    err = http_response_add_header(resp, slice("A"), (http_slice_t){value, half + 1});
+    cr_expect(http_response_add_header(resp, http_slice_of("A"), (http_slice_t){value, half}) == 0);
+    err = http_response_add_header(resp, http_slice_of("A"), (http_slice_t){value, half + 1});
     cr_expect(err == UV_EINVAL, "one byte too many: seen %d", err);
-    err = http_response_add_header(resp, slice("A"), (http_slice_t){value, HTTP_FIELDS_MAX});
+    err =
+        http_response_add_header(resp, http_slice_of("A"), (http_slice_t){value, HTTP_FIELDS_MAX});
     cr_expect(err == UV_EINVAL, "far too many: seen %d", err);
     cr_expect(resp->fields_len == HTTP_FIELDS_MAX / 2);
-    cr_expect(http_response_add_header(resp, slice("A"), (http_slice_t){value, half}) == 0);
+    cr_expect(http_response_add_header(resp, http_slice_of("A"), (http_slice_t){value, half}) == 0);
     cr_expect(resp->fields_len == HTTP_FIELDS_MAX);
     http_response_free(resp);
     free(value);
