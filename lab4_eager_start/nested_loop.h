@@ -53,6 +53,9 @@ int nested_loop_open(nested_loop_t *self, const lab_context_t *context);
 /* Its turn: whatever is ready now, and what that makes ready. Then libuv waits in its stead. */
 void nested_loop_run(nested_loop_t *self);
 
+/* Is anything ready now? */
+bool nested_loop_has_work(const nested_loop_t *self);
+
 /* Something was made ready outside its turn: it gets one soon. attached or not */
 void nested_loop_wake(nested_loop_t *self);
 

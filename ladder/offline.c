@@ -118,7 +118,7 @@ static void on_check(uv_check_t *check)
 
     self->server.ready = (http_request_list_t){0};
     self->turns += ready.count > 0;
-    if (self->lab != NULL && ready.count > 0)
+    while (self->lab != NULL && ready.count > 0) /* it may leave some for another call */
         lab_on_ready(self->lab, &ready);
     while ((req = http_request_list_pop(&ready)) != NULL)
         req->route->native(req->route->arg, req);

@@ -353,7 +353,8 @@ typedef struct {
 typedef struct {
     /* Once a turn, if requests are complete: takes requests off the list, with a reference each, until
      * http_request_list_pop() gives none. Where they take long that is before the list is empty: what
-     * is answered goes out then, and the rest comes in a call of its own. */
+     * is answered goes out then, and the rest comes in a call of its own. So does what is left there
+     * on purpose, if at least one was taken. */
     void (*on_ready)(void *owner, http_request_list_t *ready);
     /* Nobody waits for `req` any more (client gone, or timed out). Borrowed; may be NULL. Whoever
      * streams an answer learns it from the stream instead. */

@@ -92,7 +92,7 @@ static bool hand_over(http_server_t *server)
         server->events.on_ready(server->owner, &handed);
     if (handed.count == 0)
         return true;
-    assert(handed.pause_ns != 0 && handed.taken > 0);
+    assert(handed.taken > 0);
     take_back(server, &handed);
     return false;
 }

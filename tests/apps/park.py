@@ -61,6 +61,15 @@ def long_sync(request):
     return "at last"
 
 
+@async_app.get("/halves")
+async def halves(request):
+    """Gives way between two long parts."""
+    long_sync(request)
+    await asyncio.sleep(0)
+    event("second half")
+    return "both"
+
+
 @async_app.get("/block/{gate}")
 async def block(request):
     """What an async handler must not do: block its loop's thread."""

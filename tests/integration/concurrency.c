@@ -144,6 +144,36 @@ Test(concurrency, an_answer_does_not_wait_for_a_handler_behind_it)
         check_answers_between(number);
 }
 
+/* Of requests that have come in one turn the later ones don't begin before the earlier ones go on. */
+static void check_begun_goes_first(int number)
+{
+    lab_process_t *lab = lab_start(number, "park", NULL);
+    client_t       before, halves, fast;
+
+    client_connect(&halves, lab->port);
+    client_connect(&fast, lab->port);
+    lab_connect_get(lab, &before, "/block/0");
+    lab_expect_event(lab, "blocking");
+    lab_send_get(&halves, "/halves");
+    lab_send_get(&fast, "/fast?name=B");
+    lab_open_gate(lab, 0);
+    lab_expect_event(lab, "second half");
+    lab_expect_event(lab, "start B");
+    lab_expect_answer(lab, &before, 200, NULL);
+    lab_expect_answer(lab, &halves, 200, "both");
+    lab_expect_answer(lab, &fast, 200, "B");
+    client_close(&before);
+    client_close(&halves);
+    client_close(&fast);
+    lab_finish(lab);
+}
+
+Test(concurrency, labs_4_and_5_go_on_with_what_has_begun_first)
+{
+    check_begun_goes_first(4);
+    check_begun_goes_first(5);
+}
+
 /* A handler that never returns: everyone else is served, and the drain cuts it off. */
 Test(concurrency, a_handler_that_never_returns_harms_nobody)
 {
