@@ -19,6 +19,12 @@ void nested_loop_run(nested_loop_t *self)
     (void)self;
 }
 
+bool nested_loop_has_work(const nested_loop_t *self)
+{
+    (void)self;
+    return false;
+}
+
 void nested_loop_wake(nested_loop_t *self)
 {
     (void)self;
