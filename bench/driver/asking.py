@@ -45,7 +45,7 @@ def configurations():
 
 
 def least_seconds(configuration):
-    """As in `make workloads`: lab3 without threads waits for them all before it writes."""
+    """As in `make workloads`: lab3 without threads comes round when it has waited for them all."""
     waits_in_turn = configuration.server == "lab3"
     return turns_seconds(configuration.connections * WAIT.wait_s * waits_in_turn)
 
