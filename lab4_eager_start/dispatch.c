@@ -187,10 +187,11 @@ static bool others_are_due(const lab_t *lab, uint64_t since_ns)
  */
 void lab_on_ready(lab_t *lab, http_request_list_t *ready)
 {
-    uint64_t        since_ns = uv_hrtime();
     http_request_t *req;
+    uint64_t        since_ns;
 
     bridge_attach(lab->python); /* ① wait for the GIL, once a turn */
+    since_ns = uv_hrtime();
     while ((req = http_request_list_pop(ready)) != NULL) {
         trace_mark(req->trace, TRACE_ATTACHED);
         if (bridge_handler_kind(req) == BRIDGE_SYNC)

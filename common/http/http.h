@@ -154,8 +154,10 @@ struct http_request {
 typedef struct {
     http_request_t *head, *tail;
     unsigned        count;
-    unsigned        taken;    /* so far */
-    uint64_t        pause_ns; /* by http_coarse_ns(): no more are given after it; 0: all are */
+    unsigned        taken; /* so far */
+    /* So many ns after the first one was taken no more are given, 1: at once; 0: all are. Then, by
+     * http_coarse_ns(), when that is. */
+    uint64_t pause_ns;
 } http_request_list_t;
 
 /* Append `req` and its caller's reference. thread: the list's owner */

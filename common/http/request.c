@@ -146,7 +146,8 @@ http_request_t *http_request_list_pop(http_request_list_t *list)
 
     if (req == NULL || is_paused(list))
         return NULL;
-    list->taken++;
+    if (list->taken++ == 0 && list->pause_ns != 0)
+        list->pause_ns += http_coarse_ns() - 1; /* only now: the lab has waited for the GIL */
     list->head = req->next;
     if (list->head == NULL)
         list->tail = NULL;

@@ -87,7 +87,7 @@ static bool hand_over(http_server_t *server)
         http_request_list_push(&handed, req);
     }
     if (handed.count > 1)
-        handed.pause_ns = http_coarse_ns() + server->pause_ns;
+        handed.pause_ns = server->pause_ns;
     if (handed.count > 0)
         server->events.on_ready(server->owner, &handed);
     if (handed.count == 0)

@@ -54,6 +54,25 @@ Test(http_request, a_list_is_first_in_first_out)
     }
 }
 
+/* What the lab has waited for before it takes the first one is no time that handlers took. */
+Test(http_request, a_list_counts_its_time_from_the_first_one_taken)
+{
+    http_request_list_t list = {.pause_ns = 1000};
+    http_request_t     *first = take(), *second = take();
+    uint64_t            before_ns = http_coarse_ns();
+
+    http_request_list_push(&list, first);
+    http_request_list_push(&list, second);
+    cr_expect(list.pause_ns == 1000, "it counts already");
+    cr_expect(http_request_list_pop(&list) == first);
+    cr_expect(list.pause_ns >= before_ns, "it doesn't count");
+    while (http_coarse_ns() < list.pause_ns)
+        ;
+    cr_expect(http_request_list_pop(&list) == NULL && list.count == 1, "it gives one more");
+    http_request_unref(first);
+    http_request_unref(second);
+}
+
 Test(http_request, a_used_struct_is_taken_again_and_starts_empty)
 {
     http_request_t *first = take();
