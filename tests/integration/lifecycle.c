@@ -97,7 +97,7 @@ Test(lifecycle, requests_in_flight_get_their_answers)
     }
 }
 
-/* A handler that blocks its lab's only thread until gate 0 opens. */
+/* A handler that blocks its lab's only thread (lab 5: its one worker) until gate 0 opens. */
 typedef struct {
     int         lab;
     const char *target, *begun, *answer;
@@ -106,12 +106,13 @@ typedef struct {
 static const only_thread_t only_threads[] = {
     {3, "/park/0?name=A", "start A", "\"park\":\"A\""},
     {4, "/block/0", "blocking", "released"},
+    {5, "/block/0", "blocking", "released"},
 };
 
 enum { ONLY_THREADS = sizeof only_threads / sizeof only_threads[0] };
 
 /* Such a lab hears of the signal when its handler has returned, and not before. */
-Test(lifecycle, labs_3_and_4_finish_a_handler_that_blocks_first)
+Test(lifecycle, labs_3_to_5_finish_a_handler_that_blocks_first)
 {
     client_t client;
 
@@ -231,7 +232,7 @@ Test(lifecycle, a_second_signal_ends_at_once)
 }
 
 /* Of two signals that are pending at once either may come first. */
-Test(lifecycle, a_second_signal_ends_labs_3_and_4_although_their_one_thread_is_stuck)
+Test(lifecycle, a_second_signal_ends_labs_3_to_5_although_their_one_thread_is_stuck)
 {
     client_t client;
 

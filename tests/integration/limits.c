@@ -273,8 +273,9 @@ static void check_late(int number, const char *target, const char *begun, const 
 }
 
 /* With one thread nobody looks at the clock while a handler blocks: its answer comes, however late. */
-Test(limits, labs_3_and_4_answer_late_rather_than_504_where_a_handler_blocks)
+Test(limits, labs_3_to_5_answer_late_rather_than_504_where_a_handler_blocks)
 {
     check_late(3, "/park/0?name=A", "start A", "\"park\":\"A\"");
     check_late(4, "/block/0", "blocking", "released");
+    check_late(5, "/block/0", "blocking", "released");
 }

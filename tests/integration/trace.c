@@ -263,6 +263,7 @@ Test(trace, a_handler_that_awaits_is_suspended)
     check_handler(1, "/await/0", "suspended_us");
     check_handler(2, "/await/0", "suspended_us");
     check_handler(4, "/await/0", "suspended_us");
+    check_handler(5, "/await/0", "suspended_us");
 }
 
 Test(trace, a_handler_that_blocks_is_blocked_while_attached)
@@ -295,6 +296,7 @@ Test(trace, who_waits_for_anothers_handler_waits_in_line)
 {
     check_line(3, "parsed");
     check_line(4, "parsed");
+    check_line(5, "parsed");
 }
 
 /*
