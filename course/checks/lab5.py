@@ -1,6 +1,7 @@
 """Lab 5, the public tests. The seams first: each can pass before any other step is written."""
 
 import os
+import re
 import signal
 
 from kit import sanitizers, watching, workers
@@ -19,6 +20,22 @@ def lab5_starts(t):
     server.event("start")
     t.get(server, "/native").expect(200, "Hello, World!")
     server.stop()
+
+
+@check(lab=5, step=0)
+def lab5_says_what_this_python_can_not_do(t):
+    """--isolation=interpreters: refused with the reason, unless each can have a GIL of its own."""
+    _, version = workers.run(t, "--version")
+    found = re.search(r"Python 3\.(\d+)\S* (\w+)", version)
+    if found is None:
+        raise Failed("--version names the Python", repr(version))
+    can = int(found.group(1)) >= 12 and found.group(2) == "GIL"
+    status, said = workers.run(t, "--isolation=interpreters", "--app=no_such_module:app")
+    if status != (1 if can else 2):
+        raise Failed("the app isn't found: 1" if can else "refused: exit status 2", status, said)
+    for part in [] if can else ["GIL", "--isolation=processes works"]:
+        if part not in said:
+            raise Failed(f"why, and what to do instead: {part!r}", repr(said))
 
 
 alone(1, "who_holds_the_port_shares_it", "The port is held by a socket that shares it.")
@@ -66,6 +83,20 @@ def lab5_a_blocked_worker_harms_its_own_only(t):
         served.send("/count").answer("a worker waits for nobody").expect(200)
     server.open_gate(0)
     blocked.answer().expect(200, "released")
+
+
+@check(**BOTH, needs=("lab5_serves_on_every_worker",))
+def lab5_counts_add_up(t):
+    """The supervisor reads on the board what each worker has in flight."""
+    server = workers.start(t)
+    for connection, _, _ in workers.one_of_each(t, server):
+        connection.send("/park/0")
+        server.event("parked")
+    server.terminate()
+    server.wait_until(lambda: "stopping: " in server.stderr(), "a line in the log: stopping")
+    if "stopping: 2 requests in flight" not in server.stderr():
+        cause = "a worker counts in a book of its own, so that nobody else writes there"
+        raise Failed("2 requests in flight, one of each worker", server.stderr(), cause)
 
 
 # ---- Step 3, what workers are told ---------------------------------------------------------------

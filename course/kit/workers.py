@@ -4,18 +4,37 @@ They serve tests/apps/cores.py.
 """
 
 import json
+import os
 
+from . import sandbox
 from .checks import Failed
+from .server import DEADLINE_S
 
 MANY = 200  # connections, of which not all land on the same worker
 CAUSE = "each worker begins, and opens a listening socket of its own on the shared port"
+
+
+def run(t, *options):
+    """Lab 5 with options that it has to end of by itself. returns (exit status, what it said)"""
+    t.step(" ".join(["ran ./lab5", *options]))
+    status, said, late = sandbox.run(
+        [t.program("lab5"), "--port=0", *options],
+        t.limits,
+        DEADLINE_S,
+        cwd=os.path.join(t.tree, "tests/apps"),
+        env=sandbox.environment(),
+    )
+    if late:
+        raise Failed("it ends", late, said)
+    return status, said
 
 
 def start(t, *options, count=2):
     """So many workers, each of which has run its start-up hook."""
     server = t.start(f"--workers={count}", *options, app="cores")
     for _ in range(count):
-        server.event("start", "every worker runs the app's start-up hooks")
+        cause = "every worker has run the app's start-up hooks before the lab says that it listens"
+        server.event("start", cause, already=True)
     return server
 
 
