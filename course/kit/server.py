@@ -210,7 +210,8 @@ class Server:
         while not condition():
             if time.monotonic() > deadline:
                 raise Failed(expected, f"nothing of it in {DEADLINE_S} s", cause)
-            self.check_alive()
+            if self.process.poll() is not None and not condition():
+                raise Failed(expected, self._ending(), "\n".join(filter(None, [cause, self.tail()])))
             time.sleep(0.003)
 
     def terminate(self):
