@@ -65,10 +65,12 @@ class Connection:
                 "thread woken?",
             ) from None
         except ConnectionError as error:
-            raise Failed(f"an answer to {self.sent}", f"{error.strerror}") from None
+            raise Failed(f"an answer to {self.sent}", f"{error.strerror}", cause) from None
         if not piece:
             raise Failed(
-                f"an answer to {self.sent}", f"the connection was closed after {self.buffer!r}"
+                f"an answer to {self.sent}",
+                f"the connection was closed after {self.buffer!r}",
+                cause,
             )
         self.buffer += piece
 

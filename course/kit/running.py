@@ -44,18 +44,18 @@ class Context:
         self._open.append(server)
         return server
 
-    def connect(self, server, name=""):
+    def connect(self, server, name="", cause=""):
         try:
             connection = Connection(self, server.port, name)
         except OSError as error:
-            server.check_alive()
-            raise Failed("the server accepts a connection", error.strerror) from None
+            server.check_alive(cause)
+            raise Failed("the server accepts a connection", error.strerror, cause) from None
         self._open.append(connection)
         return connection
 
     def get(self, server, target, cause=""):
         """GET on a connection of its own. returns the answer; `cause`: why there may be none"""
-        return self.connect(server).send(target).answer(cause)
+        return self.connect(server, cause=cause).send(target).answer(cause)
 
     def explain(self, failed):
         """What a sanitizer has said of a server comes before what a client has seen of it."""

@@ -87,12 +87,15 @@ class Server:
         lines = self.stderr().strip().split("\n")[-12:]
         return "" if lines == [""] else "its standard error ends with:\n" + "\n".join(lines)
 
+    def _with_tail(self, cause):
+        return "\n".join(filter(None, [cause, self.tail()]))
+
     def _ending(self):
         return f"it ended: {sandbox.describe(self.process.returncode)}"
 
-    def check_alive(self):
+    def check_alive(self, cause=""):
         if self.process.poll() is not None:
-            raise Failed("the server runs on", self._ending(), self.tail())
+            raise Failed("the server runs on", self._ending(), self._with_tail(cause))
 
     # ---- The app ---------------------------------------------------------------------------------
 
@@ -211,7 +214,7 @@ class Server:
             if time.monotonic() > deadline:
                 raise Failed(expected, f"nothing of it in {DEADLINE_S} s", cause)
             if self.process.poll() is not None and not condition():
-                raise Failed(expected, self._ending(), "\n".join(filter(None, [cause, self.tail()])))
+                raise Failed(expected, self._ending(), self._with_tail(cause))
             time.sleep(0.003)
 
     def terminate(self):
