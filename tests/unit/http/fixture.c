@@ -170,7 +170,7 @@ http_stats_t fixture_stats(fixture_t *f)
 
 /* What the waits look at, copied on the HTTP thread. */
 typedef struct {
-    unsigned     parked_ever, gone, connections, paused, drained, ended;
+    unsigned     parked_ever, gone, connections, paused, unsent, drained, ended;
     http_stats_t stats;
 } snapshot_t;
 
@@ -184,8 +184,10 @@ static void read_snapshot(fixture_t *f, void *arg)
                          .drained = f->drained,
                          .ended = f->ended_ever,
                          .stats = *http_server_stats(f->server)};
-    for (const http_conn_t *conn = f->server->conns; conn != NULL; conn = conn->next)
+    for (const http_conn_t *conn = f->server->conns; conn != NULL; conn = conn->next) {
         seen->paused += !conn->reading;
+        seen->unsent += !conn->reading && conn->output != NULL && conn->output->len > 0;
+    }
 }
 
 /* Look again and again, until `reached` says so: nothing is measured by how long it takes. */
@@ -239,6 +241,11 @@ static bool paused_reached(const snapshot_t *seen, unsigned n)
     return seen->paused >= n;
 }
 
+static bool unsent_reached(const snapshot_t *seen, unsigned n)
+{
+    return seen->unsent >= n;
+}
+
 static bool drained_reached(const snapshot_t *seen, unsigned n)
 {
     return seen->drained >= n;
@@ -277,6 +284,11 @@ void fixture_wait_parsed(fixture_t *f, unsigned n)
 void fixture_wait_paused(fixture_t *f)
 {
     wait_until(f, paused_reached, 1, "connections that aren't read:");
+}
+
+void fixture_wait_unsent(fixture_t *f)
+{
+    wait_until(f, unsent_reached, 1, "connections with output that the kernel doesn't take:");
 }
 
 void fixture_wait_drained(fixture_t *f)

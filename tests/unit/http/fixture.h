@@ -87,6 +87,7 @@ void fixture_wait_connections(fixture_t *f, unsigned n); /* exactly n are open *
 void fixture_wait_accepted(fixture_t *f, unsigned n);    /* n since the start, or more */
 void fixture_wait_parsed(fixture_t *f, unsigned n);
 void fixture_wait_paused(fixture_t *f); /* some connection reads no further */
+void fixture_wait_unsent(fixture_t *f); /* nor does the kernel take any more for it */
 void fixture_wait_drained(fixture_t *f);
 void fixture_wait_ended(fixture_t *f, unsigned n);
 
