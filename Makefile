@@ -498,11 +498,11 @@ run-tsan: $(LABS:%=$(BIN)/%) $(BIN)/completions_stress
 	@tools/test_tsan '$(TESTS_OF_TSAN)' '$(BIN)' \
 	    '$(PYTHON_CONFIG:%/bin/python3.13t-config=%)/lib/tsan.supp'
 
-# What takes minutes. The labs under valgrind are a build in which Python's memory is malloc()'s.
+# What takes long. The labs under valgrind are a build in which Python's memory is malloc()'s.
 ifneq ($(and $(VARIANT),$(filter test-deep soak idle traced,$(GOALS))),)
   $(error test-deep, soak, idle and traced choose what they build: leave DEBUG and SAN out)
 endif
-test-deep: ## what takes minutes: labs under valgrind, a minute of faults each, 10,000 connections
+test-deep: ## what takes an hour: labs under valgrind, a minute of faults each, 10,000 connections
 	@$(if $(call on,$(DEPS)),tools/deps.sh --deep)
 	+@$(MAKE) --no-print-directory DEBUG=1 run-valgrind
 	+@$(MAKE) --no-print-directory soak idle traced
