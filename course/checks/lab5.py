@@ -149,7 +149,9 @@ def lab5_drains_every_worker(t):
 def lab5_a_killed_worker_ends_the_lab(t):
     """A worker is killed: the other answers what it has, and the lab ends with 1."""
     server = workers.start(t)
-    (_, _, killed), (other, _, _) = workers.one_of_each(t, server)
+    # The first one, which has the lower number: so it is the second that has to be told.
+    pair = sorted(workers.one_of_each(t, server), key=lambda found: found[2])
+    (_, _, killed), (other, _, _) = pair
     other.send("/park/0")
     server.event("parked")
     server.kill_child(killed)
