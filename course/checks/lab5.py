@@ -129,17 +129,7 @@ def lab5_reopens_its_log(t):
 @check(lab=5, step=3, after=(1, 2), needs=("lab5_serves_on_every_worker",))
 def lab5_drains_every_worker(t):
     """SIGTERM while a handler waits on each worker: both are answered, then it ends with 0."""
-    server = workers.start(t)
-    pair = [connection for connection, _, _ in workers.one_of_each(t, server)]
-    for connection in pair:
-        connection.send("/park/0")
-        server.event("parked")
-    server.terminate()
-    server.open_gate(0)
-    cause = "every worker is told to drain, and answers what it has"
-    for connection in pair:
-        connection.answer(cause).expect(200, "went on", cause)
-    server.expect_end(0, cause)
+    workers.expect_drain(t, workers.start(t))
 
 
 # ---- Step 4, the end of one is the end of all ----------------------------------------------------

@@ -41,13 +41,4 @@ def hidden_lab5_one_of_three_is_killed(t):
 @check(**ALL, step=5, after=(1, 2, 3))
 def hidden_lab5_threads_drain(t):
     """SIGTERM while a handler waits on each thread: both are answered."""
-    server = workers.start(t, "--isolation=threads")
-    pair = [connection for connection, _, _ in workers.one_of_each(t, server)]
-    for connection in pair:
-        connection.send("/park/0")
-        server.event("parked")
-    server.terminate()
-    server.open_gate(0)
-    for connection in pair:
-        connection.answer().expect(200, "went on")
-    server.expect_end(0, "every worker is told to drain, and answers what it has")
+    workers.expect_drain(t, workers.start(t, "--isolation=threads"))

@@ -57,3 +57,17 @@ def one_of_each(t, server, cause=CAUSE):
             t.step("connected until two workers had a connection each, A and B")
             return list(found.values())
     raise Failed("connections land on two workers", f"all {MANY} on one", cause)
+
+
+def expect_drain(t, server):
+    """SIGTERM while a handler waits on each of two workers: both are answered, then it ends with 0."""
+    cause = "every worker is told to drain, and answers what it has"
+    pair = [connection for connection, _, _ in one_of_each(t, server)]
+    for connection in pair:
+        connection.send("/park/0")
+        server.event("parked")
+    server.terminate()
+    server.open_gate(0)
+    for connection in pair:
+        connection.answer(cause).expect(200, "went on", cause)
+    server.expect_end(0, cause)

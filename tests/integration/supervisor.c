@@ -98,17 +98,25 @@ Test(supervisor, a_worker_is_missed_though_its_children_live_on)
     lab_free(lab);
 }
 
-Test(supervisor, a_worker_that_died_and_one_that_is_stuck_can_not_hold_up_the_end)
+/* One of two processes is killed while a request is under way on the other: exit status 3. */
+static lab_process_t *end_beside(cores_t *pair, const char *target, const char *event)
 {
-    static cores_t pair;
     lab_process_t *lab =
         lab_start(5, "cores", cores_option[PROCESSES], "--workers=2", "--drain-timeout=0.1", NULL);
 
-    cores_connect_started(lab, &pair);
-    lab_send_get(&pair.clients[1], "/block/0");
-    lab_expect_event(lab, "blocking");
-    cr_assert_eq(kill(pair.who[0].process, SIGKILL), 0);
+    cores_connect_started(lab, pair);
+    lab_send_get(&pair->clients[1], target);
+    lab_expect_event(lab, event);
+    cr_assert_eq(kill(pair->who[0].process, SIGKILL), 0);
     lab_assert(lab, lab_wait(lab) == 3, "exit status %d, expected 3", lab->status);
+    return lab;
+}
+
+Test(supervisor, a_worker_that_died_and_one_that_is_stuck_can_not_hold_up_the_end)
+{
+    static cores_t pair;
+    lab_process_t *lab = end_beside(&pair, "/block/0", "blocking");
+
     lab_assert(lab, strstr(lab_stderr(lab), "didn't return within the drain time-out") != NULL,
                "doesn't say why");
     lab_assert(lab, client_at_eof(&pair.clients[1]), "the blocked worker serves on");
@@ -120,14 +128,8 @@ Test(supervisor, a_worker_that_died_and_one_that_is_stuck_can_not_hold_up_the_en
 Test(supervisor, what_is_cut_off_after_a_worker_died_is_told_by_the_exit_status)
 {
     static cores_t pair;
-    lab_process_t *lab =
-        lab_start(5, "cores", cores_option[PROCESSES], "--workers=2", "--drain-timeout=0.1", NULL);
+    lab_process_t *lab = end_beside(&pair, "/park/0", "parked");
 
-    cores_connect_started(lab, &pair);
-    lab_send_get(&pair.clients[1], "/park/0");
-    lab_expect_event(lab, "parked");
-    cr_assert_eq(kill(pair.who[0].process, SIGKILL), 0);
-    lab_assert(lab, lab_wait(lab) == 3, "exit status %d, expected 3", lab->status);
     lab_assert(lab, strstr(lab->out, "cut off 1\n") != NULL, "summary:\n%s", lab->out);
     cores_close(&pair);
     lab_free(lab);
