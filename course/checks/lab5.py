@@ -17,8 +17,7 @@ def alone(step, test, title, **more):
 @check(lab=5, step=0)
 def lab5_starts(t):
     """One worker starts, answers in C, and stops."""
-    server = t.start("--workers=1", app="cores")
-    server.event("start")
+    server = workers.start(t, count=1)
     t.get(server, "/native").expect(200, "Hello, World!")
     server.stop()
 
@@ -104,8 +103,7 @@ def lab5_counts_add_up(t):
 
 
 def _reopens(t, log):
-    server = t.start("--workers=1", f"--access-log={log}", app="cores")
-    server.event("start")
+    server = workers.start(t, f"--access-log={log}", count=1)
     os.rename(log, f"{log}.1")
     t.step("renamed the access log, sent SIGHUP")
     server.process.send_signal(signal.SIGHUP)
@@ -161,7 +159,7 @@ THREADS = {"lab": 5, "step": 5, "after": (1, 2, 3), "needs": ("lab5_serves_on_ev
 @check(**THREADS)
 def lab5_threads_share_the_interpreter(t):
     """--isolation=threads: one process, one app, and a thread state for each worker."""
-    server = workers.start(t, "--isolation=threads")
+    server = workers.start(t, isolation="threads")
     cause = "where the setup has an app, a worker is one more thread of its interpreter"
     (first, _, one), (second, _, other) = workers.one_of_each(t, server, cause)
     if one != other:
@@ -174,7 +172,7 @@ def lab5_threads_share_the_interpreter(t):
 @check(lab=5, step=5, after=(1, 2, 3), needs=("lab5_threads_share_the_interpreter",))
 def lab5_threads_do_not_wait_for_each_other(t):
     """A handler blocks one thread and lets go of the GIL; the other thread serves."""
-    server = workers.start(t, "--isolation=threads")
+    server = workers.start(t, isolation="threads")
     (blocked, _, _), (served, _, _) = workers.one_of_each(t, server)
     blocked.send("/block/0")
     server.event("blocking")

@@ -41,4 +41,4 @@ def hidden_lab5_one_of_three_is_killed(t):
 @check(**ALL, step=5, after=(1, 2, 3))
 def hidden_lab5_threads_drain(t):
     """SIGTERM while a handler waits on each thread: both are answered."""
-    workers.expect_drain(t, workers.start(t, "--isolation=threads"))
+    workers.expect_drain(t, workers.start(t, isolation="threads"))

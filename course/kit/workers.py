@@ -29,9 +29,9 @@ def run(t, *options):
     return status, said
 
 
-def start(t, *options, count=2):
-    """So many workers, each of which has run its start-up hook."""
-    server = t.start(f"--workers={count}", *options, app="cores")
+def start(t, *options, count=2, isolation="processes"):
+    """So many workers, each of which has run its start-up hook. (The default depends on the Python.)"""
+    server = t.start(f"--workers={count}", f"--isolation={isolation}", *options, app="cores")
     for _ in range(count):
         cause = "every worker has run the app's start-up hooks before the lab says that it listens"
         server.event("start", cause, already=True)
