@@ -15,7 +15,7 @@ OPTIONS = {
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "TSAN_OPTIONS": "exitcode=98:halt_on_error=1:memory_limit_mb=2048",
 }
-_FREE_THREADED = re.compile(r"3\.?\d+t\b")
+_KEEPS_MUCH = re.compile(r"python-3\.?(1[3-9]|\d+t)")
 _BEGIN = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:")
 _FRAME = re.compile(r"^ +#\d+ 0x\w+ in (\w+) \S*?((?:lab\d_|common/|course/)\S+)")
 _SHOWN = 8
@@ -29,8 +29,11 @@ def bin_dir(plain, build):
 
 
 def options(where):
-    """For the programs in that folder. What Python keeps for good is a leak where it has no GIL."""
-    if not _FREE_THREADED.search(where):
+    """
+    For the programs in that folder. What Python keeps for good would be a leak from 3.13 on, which
+    leaves strings that it has interned behind, and where it has no GIL.
+    """
+    if not _KEEPS_MUCH.search(where):
         return OPTIONS
     memory = OPTIONS["ASAN_OPTIONS"].replace("detect_leaks=1", "detect_leaks=0")
     return OPTIONS | {"ASAN_OPTIONS": memory}
