@@ -47,7 +47,7 @@ def lab0_names_the_thread_of_handlers(t):
     thread = json.loads(conn.answer().expect(200).body)["thread"]
     name = server.thread_name(thread)
     server.stop()
-    cause = "`kill -USR1 $(pidof lab0)` while /wait?ms=5000 runs prints each thread's stack"
+    cause = "the one in state R while /cpu?n=1000000 runs: `ps -T -o comm,stat -p $(pidof lab0)`"
     answers.expect(answers.read(t, ANSWERS), "handler_thread", [name], cause)
 
 
@@ -155,5 +155,8 @@ def lab0_littles_law(t):
             cause = "requests/s x seconds: mind the unit of the latency"
             raise Failed(f"in_flight {one * ms / 1000:.1f} {where}", f"{product:g}", cause)
         if product > 1.1 * connections:
-            cause = "a connection has one request in flight at a time: are these means of one run?"
+            cause = (
+                "a connection has one request in flight at a time: is it the mean of the server's "
+                "`end to end`? wrk adds to its own"
+            )
             raise Failed(f"at most {connections} in flight {where}", f"{product:g}", cause)
