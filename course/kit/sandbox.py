@@ -280,6 +280,7 @@ def describe(status):
     more = {
         "SIGXFSZ": ": it wrote more than it may",
         "SIGXCPU": ": it computed for longer than it may",
-        "SIGSEGV": ": it touched memory that isn't its own; SAN=address,undefined says where",
+        "SIGSEGV": ": it touched memory that isn't its own (SAN=address,undefined says where), "
+        "or called Python detached",
     }
     return f"killed by {name}{more.get(name, '')}"

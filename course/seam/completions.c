@@ -46,12 +46,22 @@ static http_response_t *answer(void)
     return http_response_new(200, "text/plain", "x", 1);
 }
 
+/* No other thread is posting. */
+static void expect_unlocked(queue_t *self, const char *after)
+{
+    SEAM_EXPECT(uv_mutex_trylock(&self->queue.lock) == 0,
+                seam_text("the lock is free after %s", after),
+                "each way out of the function unlocks what it has locked", "locked still");
+    uv_mutex_unlock(&self->queue.lock);
+}
+
 static void post(queue_t *self, uintptr_t poster, uintptr_t number)
 {
     int err = completions_post(&self->queue, numbered(self, poster, number), answer());
 
     SEAM_EXPECT(err == 0, "completions_post() returns 0 while the queue is open",
                 "it refuses only after completions_close()", "%d (%s)", err, uv_strerror(err));
+    expect_unlocked(self, "completions_post()");
 }
 
 static void on_wake(void *owner)
@@ -65,6 +75,9 @@ static void on_wake(void *owner)
         uintptr_t poster = (uintptr_t)req->lab_data / 1000000;
         uintptr_t number = (uintptr_t)req->lab_data % 1000000;
 
+        SEAM_EXPECT(req->result == NULL, "an answer that is taken is in its request no more",
+                    "whoever takes it frees it, and so does the request: clear req->result",
+                    "it is there still");
         self->delivered++;
         self->wrong_response += resp == NULL || http_response_status(resp) != 200;
         self->out_of_order += number != self->last[poster] + 1;
@@ -215,6 +228,7 @@ static void a_post_after_close_is_refused_and_freed(void)
     http_request_ref(req); /* to look at it afterwards */
     completions_close(&self.queue);
     err = completions_post(&self.queue, req, answer());
+    expect_unlocked(&self, "a post that is refused");
     SEAM_EXPECT(err == UV_ECANCELED, "UV_ECANCELED for a post after completions_close()",
                 "`closed` is read under the lock, and then nothing is queued", "%d", err);
     SEAM_EXPECT(atomic_load(&req->refs) == 1, "the poster's reference is dropped: 1 is left",
