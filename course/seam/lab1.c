@@ -222,11 +222,13 @@ static void check_done(const done_case_t *c)
     lab_t          *lab = open_lab();
     http_request_t *req = seam_request("hello");
     PyObject       *task;
+    Py_ssize_t      held;
 
     seam_py_run(seam_text("task = Task(); task.outcome = %s", c->outcome));
     task = seam_py_get("task"); /* borrowed */
     Py_INCREF(task);
     req->lab_data = task;
+    held = seam_hold(task);
     on_done(lab, req, task);
     SEAM_EXPECT(seam_record.posted == 1 && seam_record.answered == 0,
                 "one answer, through completions_post()",
@@ -240,6 +242,7 @@ static void check_done(const done_case_t *c)
     seam_expect_no_error("on_done()");
     SEAM_EXPECT(req->lab_data == NULL, "req->lab_data is NULL again",
                 "on_cancel() must not find a task that is done", "it is set");
+    seam_let_go(task, held, 1, "`task` is borrowed: only the reference in req->lab_data is yours");
     seam_py_run("del task");
     seam_expect_alive("Task", "req->lab_data holds a reference to the task: Py_DECREF it");
 }
@@ -268,14 +271,18 @@ static void gone_cancels_on_the_loop(void)
 {
     lab_t          *lab = open_lab();
     http_request_t *req = seam_request("hello");
+    Py_ssize_t      held;
 
     seam_py_run("task = Task()");
     req->lab_data = Py_NewRef(seam_py_get("task"));
+    held = seam_hold(req->lab_data);
     leave(lab, req);
     seam_expect_calls("call_soon_threadsafe",
                       "task.cancel() isn't thread-safe: have the loop's thread call on_cancel()");
     seam_py_run("calls.pop()[1]()"); /* the loop's turn */
     seam_expect_calls("cancel", "on_cancel() cancels req->lab_data");
+    seam_let_go(seam_py_get("task"), held, 0,
+                "on_cancel() borrows req->lab_data: on_done() will release it");
     SEAM_EXPECT(seam_record.posted + seam_record.answered == 0, "no answer from here",
                 "the task is cancelled, so on_done() will post: one task, one answer",
                 "%d posted, %d answered", seam_record.posted, seam_record.answered);

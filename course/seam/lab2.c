@@ -262,12 +262,14 @@ static void check_done(const char *outcome, int status, const char *cause)
     lab_t          *lab = open_lab();
     http_request_t *req = seam_request("hello");
     PyObject       *task;
+    Py_ssize_t      held;
 
     seam_py_run(seam_text("task = Task(); task.outcome = %s", outcome));
     task = seam_py_get("task"); /* borrowed */
     Py_INCREF(task);
     req->lab_data = task;
     lab->workers[1].queued = 1;
+    held = seam_hold(task);
     on_done(&lab->workers[1], req, task);
     SEAM_EXPECT(seam_record.posted == 1 && seam_record.answered == 0,
                 "one answer, through completions_post()", "only the HTTP thread answers",
@@ -280,6 +282,8 @@ static void check_done(const char *outcome, int status, const char *cause)
                 "on_cancel() must not find a future that is done", "it is set");
     SEAM_EXPECT(lab->workers[1].queued == 0, "the worker has room again",
                 "worker->queued counts down here", "%u", lab->workers[1].queued);
+    seam_let_go(task, held, 1,
+                "`future` is borrowed: only the reference in req->lab_data is yours");
     seam_py_run("del task");
     seam_expect_alive("Task", "req->lab_data holds a reference to the future: Py_DECREF it");
 }

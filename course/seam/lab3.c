@@ -27,12 +27,16 @@ void pool_close(pool_t *self)
 }
 
 static const char handlers[] =
+    "import sys\n"
     "class Text(str): pass\n"
+    "shared, before = Text('hello'), []\n"
+    "others = [shared] * 4\n"
     "left = weakref.WeakSet()\n"
     "def text(request):\n"
     "    note('text', None); value = Text('hello'); left.add(value); return value\n"
     "def fails(request): note('fails', None); raise ValueError('no')\n"
-    "def keeps(request): note('keeps', request); return 'hello'\n"
+    "def keeps(request):\n"
+    "    note('keeps', request); before.append(sys.getrefcount(shared)); return shared\n"
     "def awaitable(request): note('awaitable', None); return hello(request)\n";
 
 /* One request for that handler through lab_on_ready(), as the server hands it over. */
@@ -83,6 +87,10 @@ static void nothing_is_kept(void)
     SEAM_EXPECT(atomic_load(&req->refs) == 1, "one reference to the request, the one that travels",
                 "Python's request object holds another until it dies", "%u references",
                 atomic_load(&req->refs));
+    SEAM_EXPECT(seam_py_long("before[0] - sys.getrefcount(shared)") == 0,
+                "nobody else's reference to what the handler returned is released",
+                "bridge_call_handler() gives you one: Py_XDECREF it once", "%ld more are",
+                seam_py_long("before[0] - sys.getrefcount(shared)"));
 }
 
 static void the_value_is_released(void)

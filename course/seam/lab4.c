@@ -288,9 +288,11 @@ static void a_step_that_waits_gets_a_task(void)
     http_request_t *req = seam_request("waits");
     PyObject       *value = NULL;
     first_step_t    step = first_step(lab, req, &value);
+    Py_ssize_t      held = seam_hold(value);
 
     go_on(lab, &step, PYGEN_NEXT, value);
     seam_expect_no_error("go_on()");
+    seam_let_go(value, held, 0, "started_first_step() has stolen `value`: it isn't yours any more");
     SEAM_EXPECT(seam_record.answered == 0, "no answer yet", "the task's last step answers",
                 "%d answered, status %d", seam_record.answered, seam_record.status);
     SEAM_EXPECT(req->lab_data != NULL && seam_py_long("len(asyncio.all_tasks(loop))") == 1,

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/bridge/compat.h"
+
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
 #else
@@ -157,13 +159,18 @@ http_request_list_t *seam_ready(http_request_t *req)
 
 void seam_expect_no_error(const char *after)
 {
-    PyObject *type = PyErr_Occurred(); /* borrowed */
+    PyObject   *exception = PyErr_Occurred() == NULL ? NULL : compat_take_exception(); /* new */
+    PyObject   *words;                                                                 /* new */
+    const char *text;
 
-    if (type != NULL)
-        seam_fail(seam_text("no Python exception is set after %s", after),
-                  ((PyTypeObject *)type)->tp_name,
-                  "an error is handled in one place, which clears it: bridge_response(req, NULL), "
-                  "PyErr_Clear()");
+    if (exception == NULL)
+        return;
+    words = PyObject_Str(exception);
+    text = words == NULL ? NULL : PyUnicode_AsUTF8(words);
+    seam_fail(seam_text("no Python exception is set after %s", after),
+              seam_text("%s: %s", Py_TYPE(exception)->tp_name, text == NULL ? "?" : text),
+              "an error is handled in one place, which clears it: bridge_response(req, NULL), "
+              "PyErr_Clear()");
 }
 
 void seam_expect_calls(const char *expected, const char *cause)
@@ -184,6 +191,25 @@ void seam_expect_alive(const char *type, const char *cause)
     seam_py_run("gc.collect()"); /* an exception and its traceback hold each other */
     alive = seam_py_long(seam_text("%s.alive", type));
     SEAM_EXPECT(alive == 0, seam_text("no %s is left in memory", type), cause, "%ld", alive);
+}
+
+Py_ssize_t seam_hold(PyObject *object)
+{
+    Py_INCREF(object);
+    Py_INCREF(object);
+    return Py_REFCNT(object);
+}
+
+void seam_let_go(PyObject *object, Py_ssize_t held, int released, const char *cause)
+{
+    Py_ssize_t missing = held - Py_REFCNT(object) - released;
+
+    SEAM_EXPECT(
+        missing <= 0,
+        seam_text("nobody else's reference to the %s is released", Py_TYPE(object)->tp_name), cause,
+        "%zd more %s released", missing, missing == 1 ? "is" : "are");
+    Py_DECREF(object);
+    Py_DECREF(object);
 }
 
 /* Take note; keep the request's reference, which the test looks at. */

@@ -54,6 +54,13 @@ void seam_expect_calls(const char *expected, const char *cause);
 void seam_expect_alive(const char *type, const char *cause);
 
 /*
+ * Around a call that borrows `object`. Hold it twice, so that a release too many doesn't free it;
+ * returns the number of references then. Let go of both, once so many of the others are released.
+ */
+Py_ssize_t seam_hold(PyObject *object);
+void       seam_let_go(PyObject *object, Py_ssize_t held, int released, const char *cause);
+
+/*
  * From now on a request that is handed over is no more to be touched: AddressSanitizer reports who
  * does. Nothing in a build without it. The references stay free to count: callables hold some.
  */
