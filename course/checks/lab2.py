@@ -22,12 +22,17 @@ def lab2_starts(t):
 @check(lab=2, step=1, needs=("lab2_starts",))
 def lab2_starts_its_workers(t):
     """With --workers=3 there are three threads, worker-0 to worker-2, beside the main loop's."""
-    server = t.start("--workers=3", app=None)
+    server = t.start("--workers=3", "--metrics", app="hooks")
     names = server.thread_names()
     seen = sorted(name for name in names if name.startswith("worker-"))
     if seen != ["worker-0", "worker-1", "worker-2"]:
         cause = "loop_thread_start() starts one and returns once its loop runs"
         raise Failed("threads worker-0, worker-1, worker-2", f"{sorted(names)}", cause)
+    cause = "the app's hooks belong to the main loop: a worker is started with NULL for its app"
+    server.event("first start on main-loop", cause, already=True)
+    server.event("second start on main-loop", cause, already=True)
+    cause = "lab->worker_count is how many have been started: pick_worker(), lab_close() rely on it"
+    t.get(server, "/metrics").expect(200, 'looplab_worker_queued{worker="2"}', cause)
     server.stop(0, "lab_close() stops as many threads as lab->worker_count says")
 
 
