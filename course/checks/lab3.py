@@ -94,6 +94,20 @@ def lab3_runs_hooks(t):
     server.stop()
     server.event("second stop on MainThread", cause)
     server.event("first stop on MainThread", cause)
+    expect_no_start(t, "hooks:failing_app")
+
+
+def expect_no_start(t, app):
+    """Of that app a start-up hook raises: the lab says so, and ends."""
+    try:
+        t.start(app=app)
+    except Failed as failed:
+        if failed.seen != "it ended: exit status 1":
+            raise
+        t.step(f"started ./lab3 --app={app}, whose start-up hook raises: {failed.seen}")
+        return
+    cause = "-1 from bridge_app_startup(): free the lab, and -1 from lab_open()"
+    raise Failed("a hook that fails ends the start", "it listens all the same", cause)
 
 
 @check(lab=3, step=2, needs=("lab3_runs_hooks",))

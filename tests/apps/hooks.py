@@ -7,6 +7,7 @@ from looplab import App
 
 async_app = App()
 sync_app = App()
+failing_app = App()
 
 
 def say(text):
@@ -44,6 +45,11 @@ def start_sync():
 @sync_app.on_shutdown
 def stop_sync():
     say("second stop")
+
+
+@failing_app.on_startup
+def fail():
+    raise RuntimeError("this hook always fails")
 
 
 async_app_state = {}
