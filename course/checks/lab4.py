@@ -103,7 +103,7 @@ def lab4_sleeps_when_nothing_is_ready(t):
     for event in ("slept", "called"):
         server.event(event)
     t.get(server, "/native").expect(200)
-    server.wait_asleep()
+    server.wait_asleep("with nothing ready the idle handle is stopped, or libuv never waits")
     server.open_gate(0)
     server.event("read")
     server.stop()
@@ -133,6 +133,11 @@ def lab4_waits(t):
     cause = "its task goes on in asyncio's turns; each step of it in the one that makes it ready"
     t.get(server, "/wait?ms=3", cause).expect(200, '"waited_ms":3')
     t.get(server, "/wait?ms=0", cause).expect(200, '"waited_ms":0')
+    longer = t.connect(server, "A").send("/wait?ms=60000")
+    server.wait_asleep()
+    cause = "the alarm is set to the first timer: anew where that has changed"
+    t.get(server, "/wait?ms=3", cause).expect(200, '"waited_ms":3')
+    longer.reset()
     server.stop()
 
 

@@ -167,7 +167,7 @@ class Server:
                 names.append(file.read().strip())
         return names
 
-    def wait_asleep(self):
+    def wait_asleep(self, cause=""):
         """Wait until every thread sleeps, and has slept between two looks. Linux only."""
         deadline, before = time.monotonic() + DEADLINE_S, None
         while time.monotonic() < deadline:
@@ -176,7 +176,8 @@ class Server:
                 return
             before = switches if asleep else None
             time.sleep(0.003)
-        raise Failed("the server has nothing left to do and sleeps", "a thread keeps running")
+        expected = "the server has nothing left to do and sleeps"
+        raise Failed(expected, "a thread keeps running", cause)
 
     def unread(self, port):
         """Bytes from the connection of the client's `port` that the server hasn't read. Linux only."""
