@@ -98,13 +98,21 @@ Test(supervisor, a_worker_is_missed_though_its_children_live_on)
     lab_free(lab);
 }
 
+/* Two workers that have little time to drain, with a connection each. */
+static lab_process_t *start_hurried(int isolation, cores_t *pair)
+{
+    lab_process_t *lab =
+        lab_start(5, "cores", cores_option[isolation], "--workers=2", "--drain-timeout=0.1", NULL);
+
+    cores_connect_started(lab, pair);
+    return lab;
+}
+
 /* One of two processes is killed while a request is under way on the other: exit status 3. */
 static lab_process_t *end_beside(cores_t *pair, const char *target, const char *event)
 {
-    lab_process_t *lab =
-        lab_start(5, "cores", cores_option[PROCESSES], "--workers=2", "--drain-timeout=0.1", NULL);
+    lab_process_t *lab = start_hurried(PROCESSES, pair);
 
-    cores_connect_started(lab, pair);
     lab_send_get(&pair->clients[1], target);
     lab_expect_event(lab, event);
     cr_assert_eq(kill(pair->who[0].process, SIGKILL), 0);
@@ -201,10 +209,8 @@ Test(supervisor, the_drain_timeout_cuts_off_what_is_left_on_each)
     static cores_t pair;
 
     for (int isolation = 0; isolation < ISOLATIONS; isolation = cores_next(isolation)) {
-        lab_process_t *lab = lab_start(5, "cores", cores_option[isolation], "--workers=2",
-                                       "--drain-timeout=0.1", NULL);
+        lab_process_t *lab = start_hurried(isolation, &pair);
 
-        cores_connect_started(lab, &pair);
         lab_send_get(&pair.clients[0], "/park/0");
         lab_expect_event(lab, "parked");
         lab_send_get(&pair.clients[1], "/park/0");
@@ -221,10 +227,8 @@ Test(supervisor, a_blocked_worker_can_not_hold_up_the_end)
     static cores_t pair;
 
     for (int isolation = 0; isolation < ISOLATIONS; isolation = cores_next(isolation)) {
-        lab_process_t *lab = lab_start(5, "cores", cores_option[isolation], "--workers=2",
-                                       "--drain-timeout=0.1", NULL);
+        lab_process_t *lab = start_hurried(isolation, &pair);
 
-        cores_connect_started(lab, &pair);
         lab_send_get(&pair.clients[0], "/block/0");
         lab_expect_event(lab, "blocking");
         lab_assert(lab, lab_stop(lab, SIGTERM) == 3, "exit status %d, expected 3", lab->status);
