@@ -114,6 +114,7 @@ LAB_SRC = \
     common/lab/metrics.c \
     common/lab/native.c \
     common/lab/options.c \
+    common/lab/options_check.c \
     common/lab/platform.c \
     common/lab/self_bench.c \
     common/lab/shard.c \
@@ -444,7 +445,7 @@ $(BIN)/completions_stress: $(call plain,$(TSAN_SRC)) $(LIBBRIDGE) $(LIBHTTP) $(L
 # Only in the build that `make fuzz` chooses.
 $(BIN)/fuzz_parser: $(call plain,tests/fuzz/parser.c tests/fuzz/fuzz.c $(WIRE_SRC))
 $(BIN)/fuzz_router: $(call plain,tests/fuzz/router.c tests/fuzz/fuzz.c)
-$(BIN)/fuzz_options: $(call py,tests/fuzz/options.c common/lab/options.c) \
+$(BIN)/fuzz_options: $(call py,tests/fuzz/options.c common/lab/options.c common/lab/options_check.c) \
                      $(call plain,tests/fuzz/fuzz.c)
 $(FUZZ_TARGETS:%=$(BIN)/fuzz_%): $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) -fsanitize=fuzzer $(POPT_LIBS) $(HTTP_LIBS)

@@ -1,10 +1,9 @@
 /* Starting, watching and ending a lab: lab_process.h says what for. */
 #include "tests/support/lab_process.h"
+#include "tests/support/proc.h"
 #include "tests/support/text.h"
 
 #include <criterion/criterion.h>
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -456,44 +455,14 @@ void lab_open_gate(lab_process_t *lab, int gate)
 
 /* ---- What the kernel knows ------------------------------------------------------------------- */
 
-/* The state of one thread: the letter behind "PID (name) ". '\0': it has ended meanwhile */
-static char thread_state(pid_t pid, const char *thread)
-{
-    char  path[300], line[512] = "";
-    FILE *file;
-    char *paren;
-
-    snprintf(path, sizeof path, "/proc/%d/task/%s/stat", (int)pid, thread);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return '\0';
-    if (fgets(line, sizeof line, file) == NULL)
-        line[0] = '\0';
-    fclose(file);
-    paren = strrchr(line, ')');
-    if (paren == NULL)
-        return '\0';
-    return paren[2];
-}
-
 enum { MAX_CHILDREN = 16 };
 
 /* The processes that a lab has begun, of those that serve in processes. returns how many */
 static int children_of(const lab_process_t *lab, pid_t *children)
 {
-    char  path[64];
-    FILE *file;
-    int   count = 0;
-
     if (lab->out == NULL || strstr(lab->out, "(processes)") == NULL)
         return 0;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)lab->pid, (int)lab->pid);
-    file = fopen(path, "re");
-    cr_assert_not_null(file, "%s: %s", path, strerror(errno));
-    while (count < MAX_CHILDREN && fscanf(file, "%d", &children[count]) == 1)
-        count++;
-    fclose(file);
-    return count;
+    return proc_children(lab->pid, children, MAX_CHILDREN);
 }
 
 pid_t lab_worker_pid(const lab_process_t *lab)
@@ -503,34 +472,14 @@ pid_t lab_worker_pid(const lab_process_t *lab)
     return children_of(lab, children) == 0 ? lab->pid : children[0];
 }
 
-/* A process that has ended meanwhile, a worker that drained, isn't at rest: look again. */
-static bool all_asleep(pid_t pid)
-{
-    char           path[64];
-    DIR           *folder;
-    struct dirent *entry;
-    bool           asleep = true;
-
-    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-    folder = opendir(path);
-    if (folder == NULL && errno == ENOENT)
-        return false;
-    cr_assert_not_null(folder, "%s: %s", path, strerror(errno));
-    while ((entry = readdir(folder)) != NULL)
-        if (isdigit((unsigned char)entry->d_name[0]))
-            asleep &= thread_state(pid, entry->d_name) == 'S';
-    closedir(folder);
-    return asleep;
-}
-
 static bool lab_asleep(const lab_process_t *lab)
 {
     pid_t children[MAX_CHILDREN];
     int   count = children_of(lab, children);
-    bool  asleep = all_asleep(lab->pid);
+    bool  asleep = proc_asleep(lab->pid);
 
     for (int i = 0; i < count; i++)
-        asleep &= all_asleep(children[i]);
+        asleep &= proc_asleep(children[i]);
     return asleep;
 }
 
@@ -546,28 +495,9 @@ void lab_wait_asleep(lab_process_t *lab)
     }
 }
 
-/* The lab hasn't closed it: ESTABLISHED, CLOSE_WAIT (include/net/tcp_states.h). */
-static bool is_open(unsigned state)
-{
-    return state == 1 || state == 8;
-}
-
 long lab_unread(const lab_process_t *lab, int client_port)
 {
-    FILE    *file = fopen("/proc/net/tcp", "re");
-    char     line[512];
-    unsigned local, remote, state, sent, unread;
-    long     found = -1;
-
-    cr_assert_not_null(file, "/proc/net/tcp: %s", strerror(errno));
-    while (found < 0 && fgets(line, sizeof line, file) != NULL)
-        /* "sl: address:port address:port state tx_queue:rx_queue ...", all in hex */
-        if (sscanf(line, " %*d: %*x:%x %*x:%x %x %x:%x", &local, &remote, &state, &sent, &unread) ==
-                5 &&
-            (int)local == lab->port && (int)remote == client_port && is_open(state))
-            found = (long)unread;
-    fclose(file);
-    return found;
+    return proc_unread(lab->port, client_port);
 }
 
 void lab_wait_closed(lab_process_t *lab, int client_port)
