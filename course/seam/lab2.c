@@ -11,6 +11,10 @@ static void stop_recorded(loop_thread_t *self, bridge_thread_t *me);
 #define loop_thread_stop stop_recorded
 #define free(memory)     ((void)(memory))
 
+/* Whose callbacks they are shows in no call, only once the future is done. */
+static PyObject *callable_recorded(bridge_fn fn, void *owner, http_request_t *req);
+#define bridge_callable(fn, owner, req) callable_recorded(fn, owner, req)
+
 /* NOLINTNEXTLINE(bugprone-suspicious-include): the file under test, static functions and all. */
 #include "lab2_threadpool/dispatch.c"
 
@@ -168,6 +172,16 @@ static void wrap_follows_on_the_main_loop(void)
 
 /* ---- Step 4 ---------------------------------------------------------------------------------- */
 
+static bridge_fn callable_fn;
+static void     *callable_owner;
+
+static PyObject *callable_recorded(bridge_fn fn, void *owner, http_request_t *req)
+{
+    callable_fn = fn;
+    callable_owner = owner;
+    return (bridge_callable)(fn, owner, req);
+}
+
 static const char chain[] = "run_coroutine_threadsafe wrap_future add_done_callback";
 
 static void chain_is_built(void)
@@ -185,6 +199,12 @@ static void chain_is_built(void)
         "who posts here and in on_done() answers twice; who waits for the future here keeps "
         "the main loop from everyone else",
         "%d posted, status %d", seam_record.posted, seam_record.status);
+    SEAM_EXPECT(callable_fn == on_done, "on_done() is the done callback",
+                "bridge_callable(on_done, ...) is what add_done_callback() gets",
+                "another function");
+    SEAM_EXPECT(callable_owner == &lab->workers[0], "the worker that was picked owns the callback",
+                "on_done() takes its owner for that worker: bridge_callable(on_done, worker, req)",
+                "%s", callable_owner == lab ? "the lab does" : "another owner");
     SEAM_EXPECT(req->lab_data != NULL, "req->lab_data is the wrapped future",
                 "on_cancel() will need it", "NULL");
     SEAM_EXPECT(lab->workers[0].queued == 1, "the worker that was picked has one more request",
