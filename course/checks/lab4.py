@@ -85,10 +85,19 @@ def lab4_serves_nobody_while_one_blocks(t):
 # ---- Step 4, asyncio's turns ---------------------------------------------------------------------
 
 
+def start_tasks(t):
+    """A server whose start-up hooks have left tasks, which have had their first turns."""
+    server = t.start(app="first_step:background_app")
+    t.get(server, "/native").expect(200)
+    cause = "what is ready goes on in asyncio's turns: nested_loop_run() calls self->run_once"
+    server.event_before_sleep("went on", cause)
+    return server
+
+
 @check(lab=4, step=4, needs=("lab4_starts",))
 def lab4_turns_for_timers_sockets_and_threads(t):
     """Tasks of a start-up hook go on: a timer, a descriptor, call_soon_threadsafe()."""
-    server = t.start(app="first_step:background_app")
+    server = start_tasks(t)
     server.event("slept", "a timer: libuv has to wake for the first of loop._scheduled")
     server.event("called", "another thread's call: asyncio's self-pipe makes its selector readable")
     server.open_gate(0)
@@ -98,21 +107,24 @@ def lab4_turns_for_timers_sockets_and_threads(t):
 
 @check(lab=4, step=4, needs=("lab4_turns_for_timers_sockets_and_threads",))
 def lab4_sleeps_when_nothing_is_ready(t):
-    """Nothing to do: every thread sleeps."""
-    server = t.start(app="first_step:background_app")
+    """Nothing to do: no turn, and every thread sleeps."""
+    server = start_tasks(t)
     for event in ("slept", "called"):
         server.event(event)
     t.get(server, "/native").expect(200)
     server.wait_asleep("with nothing ready the idle handle is stopped, or libuv never waits")
     server.open_gate(0)
     server.event("read")
+    server.open_gate(2)
+    cause = "a reason is good for one turn: clear `due` and `readable` where you act on them"
+    server.event("few turns", cause)
     server.stop()
 
 
 @check(lab=4, step=4, needs=("lab4_turns_for_timers_sockets_and_threads",))
 def lab4_sockets_have_their_turn(t):
     """A task gives way for ever; requests are served all the same."""
-    server = t.start(app="first_step:background_app")
+    server = start_tasks(t)
     server.event("slept")
     server.event("called")
     server.open_gate(1)

@@ -124,6 +124,14 @@ class Server:
         self.t.step(f"the handler said {seen!r}")
         return seen
 
+    def event_before_sleep(self, expected, cause=""):
+        """
+        The app's next event is this one, and comes of what is ready already: it won't come any more
+        once every thread sleeps. Linux only.
+        """
+        self._until_asleep(lambda: select.select([self.events_fd], [], [], 0)[0])
+        return self.event(expected, cause, already=True)
+
     def expect_silence(self, cause=""):
         ready = select.select([self.events_fd], [], [], 0)[0]
         if ready or self.events:
@@ -167,17 +175,27 @@ class Server:
                 names.append(file.read().strip())
         return names
 
-    def wait_asleep(self, cause=""):
-        """Wait until every thread sleeps, and has slept between two looks. Linux only."""
+    def _until_asleep(self, or_else=lambda: False):
+        """
+        Until every thread sleeps, and has slept between two looks, or or_else() is true. returns
+        False if neither comes
+        """
         deadline, before = time.monotonic() + DEADLINE_S, None
         while time.monotonic() < deadline:
+            if or_else():
+                return True
             asleep, switches = self._asleep()
             if asleep and switches == before:
-                return
+                return True
             before = switches if asleep else None
             time.sleep(0.003)
-        expected = "the server has nothing left to do and sleeps"
-        raise Failed(expected, "a thread keeps running", cause)
+        return False
+
+    def wait_asleep(self, cause=""):
+        """Wait until every thread sleeps. Linux only."""
+        if not self._until_asleep():
+            expected = "the server has nothing left to do and sleeps"
+            raise Failed(expected, "a thread keeps running", cause)
 
     def unread(self, port):
         """Bytes from the connection of the client's `port` that the server hasn't read. Linux only."""

@@ -48,11 +48,20 @@ async def start_spinning(request):
     return "spinning"
 
 
+TIMERS = 10
+TURNS_FOR_A_TIMER = 4  # it fires, its task goes on, and as much again to spare
+
 async_app_tasks = {}
 background_app = App()
 
 
+GIVES_WAY = 16  # times: more than there are turns while the start-up hooks run
+
+
 async def sleeps():
+    for _ in range(GIVES_WAY):
+        await asyncio.sleep(0)
+    event("went on")
     for _ in range(3):
         await asyncio.sleep(0.005)
     event("slept")
@@ -76,6 +85,28 @@ async def start():
     async_app_tasks["slept"] = threading.Event()
     async_app_tasks["sleeps"].add_done_callback(lambda _: async_app_tasks["slept"].set())
     threading.Thread(target=call, daemon=True).start()
+
+
+@background_app.on_startup
+async def count_turns():
+    """Each of the loop's turns looks at its selector once. Counted from gate 2 on, for some timers."""
+    selector = asyncio.get_running_loop()._selector
+    look, looks = selector.select, [0]
+
+    def counted_look(timeout):
+        looks[0] += 1
+        return look(timeout)
+
+    async def count():
+        await await_at(2)
+        before = looks[0]
+        for _ in range(TIMERS):
+            await asyncio.sleep(0.001)
+        seen = looks[0] - before
+        event("few turns" if seen <= TIMERS * TURNS_FOR_A_TIMER else f"{seen} turns")
+
+    selector.select = counted_look
+    async_app_tasks["count"] = asyncio.get_running_loop().create_task(count())
 
 
 @background_app.on_startup
