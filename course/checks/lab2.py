@@ -2,7 +2,7 @@
 
 import secrets
 
-from kit import sanitizers, watching
+from kit import sanitizers, situations, watching
 from kit.checks import Failed, check
 from kit.seams import seam
 
@@ -83,10 +83,8 @@ def lab2_serves(t):
 def lab2_spreads_requests(t):
     """Three workers, nine requests that wait: three on each, in turn."""
     server = t.start("--workers=3")
-    parked = []
-    for number in range(9):
-        parked.append(t.connect(server, f"{number}").send(f"/park/0?name={number}"))
-        server.event(f"start {number}", "a request that waits keeps the next one from starting")
+    cause = "a request that waits keeps the next one from starting"
+    parked = situations.park(t, server, 9, cause)
     server.open_gate(0)
     for number, connection in enumerate(parked):
         cause = "round robin: request i runs on worker i % N"
@@ -111,29 +109,16 @@ def lab2_serves_others_while_all_wait(t):
 @check(**ALL, needs=("lab2_serves",))
 def lab2_error_is_a_500(t):
     """A handler that raises on a worker: 500, a traceback in the log, none on the wire."""
-    server = t.start("--workers=2", app=None)
-    answer = t.get(server, "/error").expect(500, cause="the exception is lost between the futures")
-    if "Traceback" in answer.body or "RuntimeError" in answer.body:
-        raise Failed("nothing of the exception on the wire", str(answer))
-    t.get(server, "/").expect(200, "Hello, World!", "the server goes on after a handler has failed")
-    server.stop()
-    count = server.stderr().count("RuntimeError: this handler always fails")
-    if count != 1:
-        raise Failed("the traceback once in the log", f"{count} times", server.tail())
+    cause = "the exception is lost between the futures"
+    situations.expect_500(t, t.start("--workers=2", app=None), cause)
 
 
 @check(**ALL, needs=("lab2_serves",))
 def lab2_client_gone_cancels(t):
     """A client leaves while its handler waits on a worker: it is cancelled there."""
-    server = t.start("--workers=2")
-    leaving = t.connect(server, "A")
-    leaving.send("/park/0?name=A")
-    server.event("start A")
-    leaving.reset()
-    server.event("cancelled A", "req->lab_data is the wrapped future, which on_cancel() cancels")
-    t.get(server, "/fast?name=B").expect(200, "B", "the server goes on after a client has left")
-    server.event("start B")
-    server.stop(0, "exit status 3: a request is in flight for ever. Its answer was never posted")
+    cause = "req->lab_data is the wrapped future, which on_cancel() cancels"
+    end_cause = "exit status 3: a request is in flight for ever. Its answer was never posted"
+    situations.expect_cancelled(t, t.start("--workers=2"), cause, end_cause)
 
 
 @check(**ALL, needs=("lab2_serves",))

@@ -1,8 +1,6 @@
 """Lab 4, the public tests. The seams first: each can pass before any other step is written."""
 
-import secrets
-
-from kit import sanitizers, watching
+from kit import sanitizers, situations, watching
 from kit.checks import Failed, check
 from kit.seams import seam
 
@@ -41,26 +39,13 @@ alone(5, "who_asks_gets_the_task", "Who asks for the current task in the first s
 @check(lab=4, step=1, needs=("lab4_starts",))
 def lab4_serves(t):
     """GET / gets its answer from Python."""
-    server = t.start(app=None)
-    for _ in range(3):
-        t.get(server, "/").expect(200, "Hello, World!")
-    user = secrets.token_hex(4)
-    t.get(server, f"/users/{user}").expect(200, f'"user_id":"{user}"')
-    server.stop()
+    situations.expect_served(t, t.start(app=None))
 
 
 @check(lab=4, step=1, needs=("lab4_serves",))
 def lab4_error_is_a_500(t):
     """A handler that raises: 500, a traceback in the log, none on the wire."""
-    server = t.start(app=None)
-    answer = t.get(server, "/error").expect(500)
-    if "Traceback" in answer.body or "RuntimeError" in answer.body:
-        raise Failed("nothing of the exception on the wire", str(answer))
-    t.get(server, "/").expect(200, "Hello, World!", "the server goes on after a handler has failed")
-    server.stop()
-    count = server.stderr().count("RuntimeError: this handler always fails")
-    if count != 1:
-        raise Failed("the traceback once in the log", f"{count} times", server.tail())
+    situations.expect_500(t, t.start(app=None))
 
 
 @check(lab=4, step=1, needs=("lab4_serves",))
@@ -181,15 +166,9 @@ def lab4_contexts_are_kept(t):
 @check(**ALL, needs=("lab4_waits",))
 def lab4_client_gone_cancels(t):
     """A client leaves while its handler waits: the handler is cancelled, others are served."""
-    server = t.start()
-    leaving = t.connect(server, "A")
-    leaving.send("/park/0?name=A")
-    server.event("start A")
-    leaving.reset()
-    server.event("cancelled A", "req->lab_data is the task, which lab_on_client_gone() cancels")
-    t.get(server, "/fast?name=B").expect(200, "B", "the server goes on after a client has left")
-    server.event("start B")
-    server.stop(0, "exit status 3: a request is in flight for ever")
+    cause = "req->lab_data is the task, which lab_on_client_gone() cancels"
+    end_cause = "exit status 3: a request is in flight for ever"
+    situations.expect_cancelled(t, t.start(), cause, end_cause)
 
 
 @check(**ALL, needs=("lab4_waits",))

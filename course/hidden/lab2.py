@@ -1,8 +1,7 @@
 """Lab 2, the tests that no hand-out shows."""
 
-import signal
-
-from kit.checks import Failed, check
+from kit import situations
+from kit.checks import check
 
 ALL = {"lab": 2, "step": 5, "after": (1, 2, 3, 4), "hidden": True}
 
@@ -11,18 +10,13 @@ ALL = {"lab": 2, "step": 5, "after": (1, 2, 3, 4), "hidden": True}
 def hidden_lab2_drains_every_worker(t):
     """One request waits on each worker as SIGTERM comes: all are answered, then it ends with 0."""
     server = t.start("--workers=3")
-    parked = []
-    for number in range(3):
-        parked.append(t.connect(server, f"{number}").send(f"/park/0?name={number}"))
-        server.event(f"start {number}")
-    t.step("sent SIGTERM")
-    server.process.send_signal(signal.SIGTERM)
+    parked = situations.park(t, server, 3)
+    server.terminate()
     server.open_gate(0)
     for number, connection in enumerate(parked):
         cause = "what is in flight is answered before a loop is stopped"
         connection.answer().expect(200, f'"park":"{number}"', cause)
-    if server.process.wait(20) != 0:
-        raise Failed("exit status 0", str(server.process.returncode), server.tail())
+    server.expect_end(0)
 
 
 @check(**ALL, needs=("lab2_serves",))
@@ -38,10 +32,7 @@ def hidden_lab2_one_worker(t):
 def hidden_lab2_room_comes_back(t):
     """One worker with room for two: a third gets 503, and a fourth 200 once the two have ended."""
     server = t.start("--workers=1", "--worker-queue=2")
-    parked = []
-    for number in range(2):
-        parked.append(t.connect(server, f"{number}").send(f"/park/0?name={number}"))
-        server.event(f"start {number}")
+    parked = situations.park(t, server, 2)
     t.get(server, "/fast?name=2").expect(503, cause="a worker has room while queued < worker_queue")
     server.open_gate(0)
     for number, connection in enumerate(parked):

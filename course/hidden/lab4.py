@@ -1,8 +1,7 @@
 """Lab 4, the tests that no hand-out shows."""
 
-import signal
-
-from kit.checks import Failed, check
+from kit import situations
+from kit.checks import check
 
 ALL = {"lab": 4, "step": 4, "after": (1, 2, 3), "hidden": True}
 
@@ -13,13 +12,11 @@ def hidden_lab4_drains_what_waits(t):
     server = t.start()
     parked = t.connect(server, "A").send("/park/0?name=A")
     server.event("start A")
-    t.step("sent SIGTERM")
-    server.process.send_signal(signal.SIGTERM)
+    server.terminate()
     server.open_gate(0)
     server.event("end A", "asyncio has its turns while the server drains")
     parked.answer().expect(200, '"park":"A"')
-    if server.process.wait(20) != 0:
-        raise Failed("exit status 0", str(server.process.returncode), server.tail())
+    server.expect_end(0)
 
 
 @check(**ALL, needs=("lab4_waits",))
@@ -42,10 +39,7 @@ def hidden_lab4_pipelined_in_order(t):
 def hidden_lab4_many_at_once(t):
     """64 requests parked at once, then released: 64 answers, none dropped."""
     server = t.start()
-    connections = []
-    for number in range(64):
-        connections.append(t.connect(server, f"{number}").send(f"/park/0?name={number}"))
-        server.event(f"start {number}")
+    connections = situations.park(t, server, 64)
     server.open_gate(0)
     for number, connection in enumerate(connections):
         connection.answer().expect(200, f'"park":"{number}"')

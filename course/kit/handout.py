@@ -51,7 +51,7 @@ MANIFEST = [
 ]
 KIT = [
     *("__init__", "answers", "checks", "client", "grading", "isolation", "labs", "predictions"),
-    *("running", "sandbox", "sanitizers", "seams", "server", "symbols", "traces"),
+    *("running", "sandbox", "sanitizers", "seams", "server", "situations", "symbols", "traces"),
     *("watching", "workers"),
 ]
 

@@ -1,0 +1,54 @@
+"""What the checks of several labs put a whole server through. What differs is the lab's: how it is
+started, and the words for why it failed."""
+
+import secrets
+
+from .checks import Failed
+
+
+def expect_served(t, server, query=""):
+    """GET / gets its answer from Python, and so does a path with something in it."""
+    for _ in range(3):
+        t.get(server, "/").expect(200, "Hello, World!")
+    user = secrets.token_hex(4)
+    t.get(server, f"/users/{user}{query}").expect(200, f'"user_id":"{user}"')
+    server.stop()
+
+
+def expect_500(t, server, cause=""):
+    """A handler of the bundled app raises: 500, a traceback in the log, none on the wire."""
+    answer = t.get(server, "/error").expect(500, cause=cause)
+    if "Traceback" in answer.body or "RuntimeError" in answer.body:
+        raise Failed("nothing of the exception on the wire", str(answer))
+    t.get(server, "/").expect(200, "Hello, World!", "the server goes on after a handler has failed")
+    server.stop()
+    count = server.stderr().count("RuntimeError: this handler always fails")
+    if count != 1:
+        raise Failed("the traceback once in the log", f"{count} times", server.tail())
+
+
+def expect_cancelled(t, server, cause, end_cause):
+    """
+    tests/apps/park.py: a client leaves while its handler waits: that is cancelled, others are served.
+    `cause`: why it may not be; `end_cause`: why the server may not drain then
+    """
+    leaving = t.connect(server, "A")
+    leaving.send("/park/0?name=A")
+    server.event("start A")
+    leaving.reset()
+    server.event("cancelled A", cause)
+    t.get(server, "/fast?name=B").expect(200, "B", "the server goes on after a client has left")
+    server.event("start B")
+    server.stop(0, end_cause)
+
+
+def park(t, server, count, cause=""):
+    """
+    tests/apps/park.py: so many requests that wait at gate 0, each on a connection of its own, named
+    0, 1, ...; all have begun. returns the connections
+    """
+    parked = []
+    for number in range(count):
+        parked.append(t.connect(server, f"{number}").send(f"/park/0?name={number}"))
+        server.event(f"start {number}", cause)
+    return parked
