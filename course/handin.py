@@ -48,7 +48,10 @@ def main():
     paths = labs.ALLOWED[lab]
     dirty = uncommitted()
     if dirty:
-        sys.exit(f"handin: commit first (or remove): {', '.join(dirty)}")
+        sys.exit(
+            f"handin: commit first (git add . && git commit), or remove: {', '.join(dirty)}\n"
+            "  `make predict` and `make reproduce` write into predictions-labN.md: that is yours too"
+        )
     missing = [path for path in paths if not os.path.isfile(os.path.join(labs.ROOT, path))]
     if missing:
         sys.exit(f"handin: not there: {', '.join(missing)}")
