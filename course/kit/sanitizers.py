@@ -15,7 +15,9 @@ OPTIONS = {
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "TSAN_OPTIONS": "exitcode=98:halt_on_error=1:memory_limit_mb=2048",
 }
-_KEEPS_MUCH = re.compile(r"python-3\.?(1[3-9]|\d+t)")
+KNOWN_LEAKS = "course/kit/leaks.txt"  # what Python keeps for good, from 3.13 on
+_LEAVES_STRINGS = re.compile(r"python-3\.?1[3-9]")
+_NO_GIL = re.compile(r"python-3\.?\d+t")
 _BEGIN = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:")
 _FRAME = re.compile(r"^ +#\d+ 0x\w+ in (\w+) \S*?((?:lab\d_|common/|course/)\S+)")
 _SHOWN = 8
@@ -28,15 +30,18 @@ def bin_dir(plain, build):
     return os.path.join(f"{os.path.dirname(plain)}-san-{build.replace(',', '-')}", "bin")
 
 
-def options(where):
+def options(tree, where):
     """
-    For the programs in that folder. What Python keeps for good would be a leak from 3.13 on, which
-    leaves strings that it has interned behind, and where it has no GIL.
+    For the programs in that folder of the tree. A Python without a GIL has memory of its own, which
+    LeakSanitizer doesn't look into: it would take for lost whatever is known only there.
     """
-    if not _KEEPS_MUCH.search(where):
-        return OPTIONS
-    memory = OPTIONS["ASAN_OPTIONS"].replace("detect_leaks=1", "detect_leaks=0")
-    return OPTIONS | {"ASAN_OPTIONS": memory}
+    if _NO_GIL.search(where):
+        memory = OPTIONS["ASAN_OPTIONS"].replace("detect_leaks=1", "detect_leaks=0")
+        return OPTIONS | {"ASAN_OPTIONS": memory}
+    if _LEAVES_STRINGS.search(where):
+        known = os.path.join(tree, KNOWN_LEAKS)
+        return OPTIONS | {"LSAN_OPTIONS": f"suppressions={known}:print_suppressions=0"}
+    return OPTIONS
 
 
 def limits_for(limits, where):

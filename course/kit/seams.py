@@ -33,7 +33,7 @@ def _run(t, program, test, cause):
             TIMEOUT_S,
             stdin=read,
             cwd=t.tree,
-            env=sandbox.environment(sanitizers.options(t.bin_dir)),
+            env=sandbox.environment(sanitizers.options(t.tree, t.bin_dir)),
         )
     finally:
         os.close(read)

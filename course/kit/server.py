@@ -39,7 +39,7 @@ class Server:
             stderr=self.err,
             pass_fds=theirs,
             env=sandbox.environment(
-                sanitizers.options(program)
+                sanitizers.options(t.tree, program)
                 | {
                     "TEST_EVENTS": str(events_theirs),
                     "TEST_GATES": " ".join(str(read) for read, _ in pairs),

@@ -14,7 +14,7 @@ from support import WithFolder
 COURSE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "course")
 sys.path.insert(0, COURSE)
 
-from kit import checks, grading, isolation, labs, running, sandbox  # noqa: E402
+from kit import checks, grading, handout, isolation, labs, running, sandbox  # noqa: E402
 from kit import sanitizers, symbols  # noqa: E402
 from kit.checks import Check, Failed, Outcome  # noqa: E402
 
@@ -261,6 +261,48 @@ class Sanitizers(unittest.TestCase):
         self.assertTrue(found.startswith("ERROR: AddressSanitizer: heap-use-after-free"), found)
         self.assertTrue(found.endswith("in on_done(), lab1_single_loop/dispatch.c:131"), found)
         self.assertEqual(sanitizers.report("all is well\n"), "")
+
+
+LEAKS = """
+#include <stdlib.h>
+static void *volatile last;
+__attribute__((noinline)) void *PyUnicode_New(void) { return malloc(600); }
+__attribute__((noinline)) void *on_done(void) { return malloc(24); }
+int main(void) { last = LEAK(); last = NULL; return 0; }
+"""
+
+
+class Leaks(WithFolder):
+    """What Python leaves behind isn't held against a student, who leaves nothing behind."""
+
+    def run_leaking(self, function, where):
+        program = os.path.join(self.folder, function)
+        command = ["cc", "-x", "c", "-g", "-fsanitize=address", f"-DLEAK={function}", "-o", program]
+        subprocess.run([*command, "-"], input=LEAKS.encode(), check=True)
+        environment = sandbox.environment(sanitizers.options(labs.ROOT, where))
+        done = subprocess.run([program], env=environment, capture_output=True, text=True)
+        return done.returncode, sanitizers.report(done.stderr)
+
+    def test_one_of_a_students_is_found_beside_each_python(self):
+        for name in ("cpython-311", "cpython-313", "python-3.13"):
+            status, found = self.run_leaking("on_done", f"build/{name}-san-address-undefined/bin")
+            self.assertEqual((name, status), (name, 99))
+            self.assertIn("detected memory leaks", found)
+
+    def test_a_string_that_python_keeps_is_known_from_3_13_on(self):
+        for name, expected in (("cpython-311", 99), ("cpython-313", 0), ("python-3.13", 0)):
+            where = f"build/{name}-san-address-undefined/bin"
+            status, found = self.run_leaking("PyUnicode_New", where)
+            self.assertEqual((name, status), (name, expected), found)
+
+    def test_each_hand_out_has_the_list_of_what_is_known(self):
+        for lab in labs.FOLDERS:
+            self.assertIn(sanitizers.KNOWN_LEAKS, handout.contents(labs.ROOT, lab))
+
+    def test_none_is_looked_for_where_python_has_no_gil(self):
+        for name in ("cpython-313t", "python-3.13t", "python-3.13t-pgo"):
+            options = sanitizers.options(labs.ROOT, f"build/{name}-san-address-undefined/bin")
+            self.assertIn("detect_leaks=0", options["ASAN_OPTIONS"])
 
 
 class Symbols(WithFolder):
