@@ -48,7 +48,7 @@ static PyObject *on_select(PyObject *capsule, PyObject *timeout)
      */
 }
 
-static bool anything_ready(const nested_loop_t *self)
+bool nested_loop_has_work(const nested_loop_t *self)
 {
     return PyObject_Size(self->ready) > 0;
 }
@@ -95,7 +95,7 @@ static void arm(nested_loop_t *self)
     /* LAB 4, STEP 4 { more to call: soon again; else libuv waits, for the first timer at the latest */
     double at;
 
-    if (anything_ready(self)) {
+    if (nested_loop_has_work(self)) {
         nested_loop_wake(self);
         return;
     }
@@ -114,11 +114,6 @@ static void arm(nested_loop_t *self)
      */
 }
 
-bool nested_loop_has_work(const nested_loop_t *self)
-{
-    return anything_ready(self);
-}
-
 /* (Not by a timer of 0 ms: one that its own callback starts again keeps libuv 1.44 from all else.) */
 void nested_loop_wake(nested_loop_t *self)
 {
@@ -132,7 +127,7 @@ void nested_loop_run(nested_loop_t *self)
     for (int turn = 0; turn < TURNS; turn++) {
         PyObject *none;
 
-        if (!self->readable && !self->due && !anything_ready(self))
+        if (!self->readable && !self->due && !nested_loop_has_work(self))
             break;
         self->due = false;
         none = PyObject_CallNoArgs(self->run_once); /* new */
@@ -140,9 +135,7 @@ void nested_loop_run(nested_loop_t *self)
             bridge_log_through_loop(self->bridge);
         Py_XDECREF(none);
     }
-    /* } LAB 4, STEP 4; until then:
-     *     (void)anything_ready;
-     */
+    /* } LAB 4, STEP 4 */
     arm(self);
 }
 
