@@ -29,31 +29,12 @@ typedef struct {
 
 /* ---- Saying what went wrong ------------------------------------------------------------------ */
 
-/* What was sent, on one line, in a static buffer. */
-static const char *readable(const conformance_case_t *it)
-{
-    static char out[400];
-    size_t      len = 0;
-
-    for (size_t i = 0; i < it->sent_len && len + 8 < sizeof out; i++) {
-        unsigned char c = (unsigned char)it->sent[i];
-
-        if (c == '\r' || c == '\n')
-            len += (size_t)snprintf(out + len, sizeof out - len, c == '\r' ? "\\r" : "\\n");
-        else if (isprint(c))
-            out[len++] = (char)c;
-        else
-            len += (size_t)snprintf(out + len, sizeof out - len, "\\x%02x", c);
-    }
-    snprintf(out + len, sizeof out - len, "%s", len + 8 < sizeof out ? "" : "...");
-    return out;
-}
-
 /* cr_expect() with the case in its message. */
 #define expect_case(r, condition, ...)                                                       \
     cr_expect((condition), "%s: %s (RFC %s)%s: %s\nsent: \"%s\"\nexpected: \"%s\", then %d", \
               (r)->lab->name, (r)->it->name, (r)->it->rule, (r)->cut ? ", in pieces" : "",   \
-              lab_message(__VA_ARGS__), readable((r)->it), (r)->it->answers, (int)(r)->it->fate)
+              lab_message(__VA_ARGS__), text_readable((r)->it->sent, (r)->it->sent_len),     \
+              (r)->it->answers, (int)(r)->it->fate)
 
 /* ---- One answer ------------------------------------------------------------------------------ */
 
@@ -214,7 +195,8 @@ void conformance_end(void)
 {
     if (run.it != NULL)
         fprintf(stderr, "conformance: it ended within: %s (RFC %s)%s\nsent: \"%s\"\n", run.it->name,
-                run.it->rule, run.cut ? ", in pieces" : "", readable(run.it));
+                run.it->rule, run.cut ? ", in pieces" : "",
+                text_readable(run.it->sent, run.it->sent_len));
     lab_processes_end();
 }
 

@@ -5,6 +5,8 @@
  * is longer than the buffer is taken piece by piece.
  */
 #include "tests/support/client.h"
+#include "tests/support/deadline.h"
+#include "tests/support/text.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -18,52 +20,27 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
-
-static long long now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
 
 /* Fail the test: what was wanted, and the bytes that are in the buffer, made readable. */
 static _Noreturn void fail(const client_t *c, const char *format, ...)
 {
-    char    what[256], seen[1024];
-    size_t  n = 0;
+    char    what[256];
     va_list args;
 
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    for (size_t i = 0; i < c->len && n + 5 < sizeof seen; i++) {
-        unsigned char byte = (unsigned char)c->buf[i];
-        if (byte == '\n' || byte == '\r')
-            n += (size_t)snprintf(seen + n, sizeof seen - n, byte == '\n' ? "\\n" : "\\r");
-        else if (isprint(byte))
-            seen[n++] = (char)byte;
-        else
-            n += (size_t)snprintf(seen + n, sizeof seen - n, "\\x%02x", byte);
-    }
-    seen[n] = '\0';
-    cr_assert_fail("client: %s; received and not consumed (%zu bytes): \"%s\"", what, c->len, seen);
+    cr_assert_fail("client: %s; received and not consumed (%zu bytes): \"%s\"", what, c->len,
+                   text_readable(c->buf, c->len));
     abort(); /* not reached: the line above leaves the test, which its declaration does not say */
 }
 
 /* Wait until the socket is ready for `events` or in error. */
 static void wait_for(const client_t *c, short events, const char *what)
 {
-    long long     deadline = now_ms() + CLIENT_DEADLINE_MS;
-    struct pollfd p = {.fd = c->fd, .events = events};
-    int           n;
+    int n = deadline_poll(c->fd, events, deadline_in(CLIENT_DEADLINE_MS));
 
-    do {
-        long long left = deadline - now_ms();
-        n = poll(&p, 1, left > 0 ? (int)left : 0);
-    } while (n < 0 && errno == EINTR);
     if (n < 0)
         fail(c, "poll() while waiting for %s: %s", what, strerror(errno));
     if (n == 0)
@@ -281,6 +258,16 @@ answer_t client_get(client_t *c, const char *target)
     client_send(c, target);
     client_send(c, " HTTP/1.1\r\nHost: test\r\n\r\n");
     return client_read_answer(c);
+}
+
+void client_expect_answer(client_t *c, int status, const char *body)
+{
+    answer_t a = client_read_answer(c);
+
+    cr_assert(a.status == status && (body == NULL || strcmp(a.body, body) == 0),
+              "expected %d \"%s\", seen %d:\n%s%s", status, body == NULL ? "" : body, a.status,
+              a.head, a.body);
+    answer_free(&a);
 }
 
 bool client_at_eof(client_t *c)

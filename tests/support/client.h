@@ -64,6 +64,9 @@ const char *answer_field(const answer_t *a, const char *name);
 /* Send a GET for `target` with a Host field and read the answer. */
 answer_t client_get(client_t *c, const char *target);
 
+/* Read an answer, which has this status and, unless it is NULL, this body; else the test fails. */
+void client_expect_answer(client_t *c, int status, const char *body);
+
 /*
  * Wait until the server has closed (true) or sent a byte that no answer accounts for (false, the
  * byte stays unread). A reset counts as closed.

@@ -1,5 +1,6 @@
 /* Starting, watching and ending a lab: lab_process.h says what for. */
 #include "tests/support/lab_process.h"
+#include "tests/support/deadline.h"
 #include "tests/support/proc.h"
 #include "tests/support/text.h"
 
@@ -16,20 +17,18 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
     MAX_ARGS = 32,
-    DEADLINE_MS = 60 * 1000, /* a sanitized Python on a busy machine takes seconds to start */
-    POLL_MS = 2,             /* between looks at what has no event of its own */
+    POLL_MS = 2, /* between looks at what has no event of its own */
     TAIL_BYTES = 3000,
 };
 
 /* Started by this test and not freed; the newest first. */
 static lab_process_t *started;
 
-/* ---- Text and time --------------------------------------------------------------------------- */
+/* ---- Text ------------------------------------------------------------------------------------ */
 
 const char *lab_message(const char *format, ...)
 {
@@ -40,28 +39,6 @@ const char *lab_message(const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     return text;
-}
-
-static long long now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
-/* Wait for `fd` to be readable (true), or for the deadline (false). */
-static bool wait_readable(int fd, long long deadline)
-{
-    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-    long long     left;
-    int           ready;
-
-    do {
-        left = deadline - now_ms();
-        ready = poll(&poll_fd, 1, left > 0 ? (int)left : 0);
-    } while (ready < 0 && errno == EINTR);
-    return ready > 0;
 }
 
 const char *lab_stderr(lab_process_t *lab)
@@ -146,7 +123,6 @@ static _Noreturn void become_lab(const char *program, char *const *args, const i
                                  pid_t test)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGINT, SIG_DFL); /* a shell's background command, which the tests may be, ignores it */
     setpgid(0, 0);
     signal(SIGINT, SIG_DFL); /* ignored in what a shell has started in the background */
     if (getppid() != test)
@@ -263,9 +239,9 @@ static bool read_stdout(lab_process_t *lab, long long deadline)
     char    buf[4096];
     ssize_t len;
 
-    lab_assert(lab, wait_readable(lab->out_fd, deadline),
+    lab_assert(lab, deadline_poll(lab->out_fd, POLLIN, deadline) > 0,
                "neither said anything nor ended in %d s; so far it has said:\n%s",
-               DEADLINE_MS / 1000, lab->out == NULL ? "" : lab->out);
+               LAB_DEADLINE_MS / 1000, lab->out == NULL ? "" : lab->out);
     len = read(lab->out_fd, buf, sizeof buf);
     if (len <= 0)
         return false;
@@ -279,7 +255,7 @@ static bool read_stdout(lab_process_t *lab, long long deadline)
 
 void lab_wait_stdout(lab_process_t *lab, const char *text)
 {
-    long long deadline = now_ms() + DEADLINE_MS;
+    long long deadline = deadline_in(LAB_DEADLINE_MS);
 
     while (lab->out == NULL || strstr(lab->out, text) == NULL)
         lab_assert(lab, read_stdout(lab, deadline), "ended before it said '%s'; it said:\n%s", text,
@@ -298,10 +274,10 @@ void lab_wait_listening(lab_process_t *lab)
 
 void lab_wait_stderr(lab_process_t *lab, const char *text)
 {
-    long long deadline = now_ms() + DEADLINE_MS;
+    long long deadline = deadline_in(LAB_DEADLINE_MS);
 
     while (strstr(lab_stderr(lab), text) == NULL) {
-        lab_assert(lab, now_ms() < deadline, "hasn't said '%s' on standard error", text);
+        lab_assert(lab, !deadline_past(deadline), "hasn't said '%s' on standard error", text);
         poll(NULL, 0, POLL_MS);
     }
 }
@@ -311,7 +287,7 @@ void lab_wait_stderr(lab_process_t *lab, const char *text)
 /* Its standard output ends when the process does. */
 int lab_wait(lab_process_t *lab)
 {
-    long long deadline = now_ms() + DEADLINE_MS;
+    long long deadline = deadline_in(LAB_DEADLINE_MS);
     int       status;
 
     if (lab->ended)
@@ -379,80 +355,6 @@ void lab_processes_end(void)
     }
 }
 
-/* ---- Events and gates ------------------------------------------------------------------------ */
-
-/* Take the next event's line into `event`. returns false at the deadline or the end */
-static bool next_event(lab_process_t *lab, char *event, size_t size, long long deadline)
-{
-    char   *newline;
-    ssize_t len;
-
-    while ((newline = memchr(lab->events, '\n', lab->events_len)) == NULL) {
-        if (!wait_readable(lab->events_fd, deadline))
-            return false;
-        len = read(lab->events_fd, lab->events + lab->events_len,
-                   sizeof lab->events - lab->events_len);
-        if (len <= 0)
-            return false;
-        lab->events_len += (size_t)len;
-    }
-    len = newline - lab->events;
-    snprintf(event, size, "%.*s", (int)len, lab->events);
-    lab->events_len -= (size_t)len + 1;
-    memmove(lab->events, newline + 1, lab->events_len);
-    return true;
-}
-
-void lab_expect_event(lab_process_t *lab, const char *expected)
-{
-    char event[256];
-    bool seen = next_event(lab, event, sizeof event, now_ms() + DEADLINE_MS);
-
-    lab_assert(lab, seen, "no event came, expected '%s'", expected);
-    lab_assert(lab, strcmp(event, expected) == 0, "event '%s', expected '%s'", event, expected);
-}
-
-void lab_expect_events(lab_process_t *lab, const char *const *expected, size_t count)
-{
-    bool seen[64] = {false};
-    char event[256];
-
-    for (size_t n = 0, i; n < count; n++) {
-        bool came = next_event(lab, event, sizeof event, now_ms() + DEADLINE_MS);
-
-        lab_assert(lab, came, "%zu of %zu events came, such as '%s'", n, count, expected[0]);
-        for (i = 0; i < count && (seen[i] || strcmp(event, expected[i]) != 0); i++)
-            ;
-        lab_assert(lab, i < count, "event '%s' isn't among those expected, such as '%s'", event,
-                   expected[0]);
-        seen[i] = true;
-    }
-}
-
-void lab_expect_silence(lab_process_t *lab)
-{
-    char event[256];
-    bool seen = next_event(lab, event, sizeof event, now_ms());
-
-    lab_assert(lab, !seen, "event '%s', expected none", event);
-}
-
-const char *lab_rest_of_events(lab_process_t *lab)
-{
-    ssize_t len = read(lab->events_fd, lab->events + lab->events_len,
-                       sizeof lab->events - 1 - lab->events_len);
-
-    lab->events[lab->events_len + (size_t)(len > 0 ? len : 0)] = '\0';
-    return lab->events;
-}
-
-void lab_open_gate(lab_process_t *lab, int gate)
-{
-    if (lab->gates[gate] >= 0)
-        close(lab->gates[gate]);
-    lab->gates[gate] = -1;
-}
-
 /* ---- What the kernel knows ------------------------------------------------------------------- */
 
 enum { MAX_CHILDREN = 16 };
@@ -486,10 +388,10 @@ static bool lab_asleep(const lab_process_t *lab)
 /* A thread that one look missed while it woke another is caught by the next: several in a row. */
 void lab_wait_asleep(lab_process_t *lab)
 {
-    long long deadline = now_ms() + DEADLINE_MS;
+    long long deadline = deadline_in(LAB_DEADLINE_MS);
 
     for (int in_a_row = 0; in_a_row < 5;) {
-        lab_assert(lab, now_ms() < deadline, "its threads don't come to rest");
+        lab_assert(lab, !deadline_past(deadline), "its threads don't come to rest");
         in_a_row = lab_asleep(lab) ? in_a_row + 1 : 0;
         poll(NULL, 0, POLL_MS);
     }
@@ -502,10 +404,10 @@ long lab_unread(const lab_process_t *lab, int client_port)
 
 void lab_wait_closed(lab_process_t *lab, int client_port)
 {
-    long long deadline = now_ms() + DEADLINE_MS;
+    long long deadline = deadline_in(LAB_DEADLINE_MS);
 
     while (lab_unread(lab, client_port) >= 0) {
-        lab_assert(lab, now_ms() < deadline, "it doesn't close the connection");
+        lab_assert(lab, !deadline_past(deadline), "it doesn't close the connection");
         poll(NULL, 0, POLL_MS);
     }
 }
