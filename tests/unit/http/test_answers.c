@@ -8,8 +8,7 @@
 
 #include "tests/support/client.h"
 #include "tests/unit/http/fixture.h"
-
-#define GET(target) "GET " target " HTTP/1.1\r\nHost: a\r\n\r\n"
+#include "tests/unit/http/raw.h"
 
 static void expect_field(const char *what, const answer_t *a, const char *name,
                          const char *expected)

@@ -12,18 +12,7 @@
 #include "tests/support/client.h"
 #include "tests/unit/http/feed.h"
 #include "tests/unit/http/fixture.h"
-
-#define GET(target) "GET " target " HTTP/1.1\r\nHost: a\r\n\r\n"
-
-static void expect_answer(client_t *c, int status, const char *body)
-{
-    answer_t a = client_read_answer(c);
-
-    cr_assert(a.status == status && (body == NULL || strcmp(a.body, body) == 0),
-              "expected %d \"%s\", seen %d:\n%s%s", status, body == NULL ? "" : body, a.status,
-              a.head, a.body);
-    answer_free(&a);
-}
+#include "tests/unit/http/raw.h"
 
 static void expect_parked(fixture_t *f, unsigned expected, const char *when)
 {
@@ -92,7 +81,7 @@ Test(http_conn, serves_nothing_after_the_last_request)
     client_send(&c, GET("/park/c"));
     expect_parked(f, 1, "behind Connection: close");
     fixture_release(f, "a");
-    expect_answer(&c, 200, "a");
+    client_expect_answer(&c, 200, "a");
     cr_expect(client_at_eof(&c));
     cr_expect(fixture_stats(f).parsed == 1, "expected 1, seen %ju",
               (uintmax_t)fixture_stats(f).parsed);
@@ -140,7 +129,7 @@ Test(http_conn, a_refusal_arrives_although_the_client_sends_on)
 
         client_connect(&c, f->port);
         client_send_bytes(&c, raw, LEN);
-        expect_answer(&c, 413, NULL);
+        client_expect_answer(&c, 413, NULL);
         cr_expect(ends_in_order(&c), "the connection was reset");
         client_close(&c);
     }
@@ -164,10 +153,10 @@ Test(http_conn, answers_keep_the_order_of_the_requests)
     fixture_go_round(f);
     cr_expect(fixture_stats(f).answered == 0, "something was answered before its turn");
     fixture_release(f, "a");
-    expect_answer(&c, 200, "a");
-    expect_answer(&c, 200, "b");
-    expect_answer(&c, 404, NULL);
-    expect_answer(&c, 200, "c");
+    client_expect_answer(&c, 200, "a");
+    client_expect_answer(&c, 200, "b");
+    client_expect_answer(&c, 404, NULL);
+    client_expect_answer(&c, 200, "c");
     client_close(&c);
     fixture_stop(f);
 }
@@ -188,7 +177,7 @@ Test(http_conn, connections_do_not_wait_for_each_other)
     for (int i = MANY - 1; i >= 0; i--) {
         snprintf(text, sizeof text, "%d", i);
         fixture_release(f, text);
-        expect_answer(&clients[i], 200, text);
+        client_expect_answer(&clients[i], 200, text);
         client_close(&clients[i]);
     }
     fixture_stop(f);
@@ -229,12 +218,12 @@ Test(http_conn, reading_pauses_at_the_window_and_resumes)
     expect_parked(f, 2, "b waits for a, and counts");
     fixture_release(f, "a");
     fixture_wait_parked(f, 3);
-    expect_answer(&c, 200, "a");
-    expect_answer(&c, 200, "b");
+    client_expect_answer(&c, 200, "a");
+    client_expect_answer(&c, 200, "b");
     fixture_release(f, "c");
-    expect_answer(&c, 200, "c");
+    client_expect_answer(&c, 200, "c");
     for (int i = 0; i < MORE; i++)
-        expect_answer(&c, 200, "body");
+        client_expect_answer(&c, 200, "body");
     client_close(&c);
     fixture_stop(f);
 }
@@ -266,7 +255,7 @@ Test(http_conn, an_unsafe_method_waits_and_is_waited_for)
         fixture_wait_parked(f, ++parked);
         fixture_release(f, "d");
         for (const char *name = "abcd"; *name != '\0'; name++)
-            expect_answer(&c, 200, (char[]){*name, '\0'});
+            client_expect_answer(&c, 200, (char[]){*name, '\0'});
         client_close(&c);
     }
     fixture_stop(f);
@@ -286,7 +275,7 @@ Test(http_conn, a_half_closed_client_gets_its_answers)
     fixture_go_round(f);
     fixture_release(f, "b");
     fixture_release(f, "a");
-    expect_answer(&c, 200, "a");
+    client_expect_answer(&c, 200, "a");
     answer_t last = client_read_answer(&c);
     cr_expect(last.status == 200 && last.close, "seen:\n%s", last.head);
     answer_free(&last);
@@ -310,9 +299,9 @@ Test(http_conn, half_closed_at_the_window_still_gets_all_answers)
     fixture_release(f, "a");
     fixture_wait_parked(f, 2);
     fixture_release(f, "b");
-    expect_answer(&c, 200, "a");
-    expect_answer(&c, 200, "b");
-    expect_answer(&c, 200, NULL);
+    client_expect_answer(&c, 200, "a");
+    client_expect_answer(&c, 200, "b");
+    client_expect_answer(&c, 200, NULL);
     cr_expect(client_at_eof(&c));
     client_close(&c);
     fixture_stop(f);
@@ -402,7 +391,7 @@ Test(http_conn, one_that_leaves_disturbs_no_other)
     fixture_wait_accepted(f, 21);
     fixture_wait_connections(f, 1);
     fixture_release(f, "stays");
-    expect_answer(&stays, 200, "stays");
+    client_expect_answer(&stays, 200, "stays");
     client_close(&stays);
     fixture_stop(f);
 }
@@ -422,7 +411,7 @@ Test(http_conn, beyond_max_connections_they_wait_for_room)
         client_send(&clients[i], GET("/status/200"));
     }
     for (int i = 0; i < MANY; i++) {
-        expect_answer(&clients[i], 200, "body");
+        client_expect_answer(&clients[i], 200, "body");
         fixture_go_round(f);
         cr_expect(fixture_stats(f).connections <= (unsigned)i + 2,
                   "%d have closed, and %ju were accepted", i,

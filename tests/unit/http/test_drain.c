@@ -11,8 +11,7 @@
 
 #include "tests/support/client.h"
 #include "tests/unit/http/fixture.h"
-
-#define GET(target) "GET " target " HTTP/1.1\r\nHost: a\r\n\r\n"
+#include "tests/unit/http/raw.h"
 
 enum { LONG_MS = 1000 * 1000 };
 

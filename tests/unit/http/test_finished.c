@@ -9,8 +9,7 @@
 
 #include "tests/support/client.h"
 #include "tests/unit/http/fixture.h"
-
-#define GET(target) "GET " target " HTTP/1.1\r\nHost: a\r\n\r\n"
+#include "tests/unit/http/raw.h"
 
 enum { MUCH = 16 * 1000 * 1000 }; /* bytes: more than the kernel's socket buffers take */
 

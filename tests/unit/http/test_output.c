@@ -11,9 +11,8 @@
 #include "common/http/internal.h"
 #include "tests/support/client.h"
 #include "tests/unit/http/fixture.h"
+#include "tests/unit/http/raw.h"
 #include "tests/unit/http/routes.h"
-
-#define GET(target) "GET " target " HTTP/1.1\r\nHost: a\r\n\r\n"
 
 /* ---- Heads ----------------------------------------------------------------------------------- */
 

@@ -9,8 +9,7 @@
 #include "common/http/internal.h"
 #include "tests/support/client.h"
 #include "tests/unit/http/fixture.h"
-
-#define GET(target) "GET " target " HTTP/1.1\r\nHost: a\r\n\r\n"
+#include "tests/unit/http/raw.h"
 
 enum { LARGE = 100000, MORE = 10 };
 

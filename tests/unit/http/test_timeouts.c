@@ -9,22 +9,12 @@
 
 #include "tests/support/client.h"
 #include "tests/unit/http/fixture.h"
+#include "tests/unit/http/raw.h"
 #include "tests/unit/http/routes.h"
 
-#define GET(target)  "GET " target " HTTP/1.1\r\nHost: a\r\n\r\n"
 #define POST(target) "POST " target " HTTP/1.1\r\nHost: a\r\n\r\n"
 
 enum { SHORT_MS = 40 };
-
-static void expect_answer(client_t *c, int status, const char *body)
-{
-    answer_t a = client_read_answer(c);
-
-    cr_assert(a.status == status && (body == NULL || strcmp(a.body, body) == 0),
-              "expected %d \"%s\", seen %d:\n%s%s", status, body == NULL ? "" : body, a.status,
-              a.head, a.body);
-    answer_free(&a);
-}
 
 static void expect_408_and_close(client_t *c)
 {
@@ -50,7 +40,7 @@ Test(http_timeouts, a_head_that_does_not_end_is_answered_408)
         client_connect(&c, f->port);
         client_send(&c, parts[i]);
         if (i == 2)
-            expect_answer(&c, 200, NULL);
+            client_expect_answer(&c, 200, NULL);
         expect_408_and_close(&c);
     }
     cr_expect(fixture_stats(f).answered_by_class[4] == 3);
@@ -120,7 +110,7 @@ Test(http_timeouts, an_idle_connection_is_closed_without_a_word)
     fixture_t *f = fixture_start(&options);
     client_connect(&c, f->port);
     client_send(&c, GET("/echo"));
-    expect_answer(&c, 200, NULL);
+    client_expect_answer(&c, 200, NULL);
     cr_expect(client_at_eof(&c));
     cr_expect(fixture_stats(f).parsed == 1);
     client_close(&c);
@@ -135,7 +125,7 @@ static void let_idle_connections_time_out(const fixture_t *f)
 
         client_connect(&c, f->port);
         client_send(&c, GET("/echo"));
-        expect_answer(&c, 200, NULL);
+        client_expect_answer(&c, 200, NULL);
         cr_assert(client_at_eof(&c));
         client_close(&c);
     }
@@ -154,7 +144,7 @@ Test(http_timeouts, a_connection_whose_request_has_a_handler_is_not_idle)
     let_idle_connections_time_out(f);
     cr_expect(f->gone == 0);
     fixture_release(f, "a");
-    expect_answer(&c, 200, "a");
+    client_expect_answer(&c, 200, "a");
     client_close(&c);
     fixture_stop(f);
 }
@@ -171,12 +161,12 @@ Test(http_timeouts, a_head_on_its_way_is_not_idle)
     client_send(&c, GET("/park/a") "GET /park/b HTT");
     fixture_wait_parked(f, 1);
     fixture_release(f, "a");
-    expect_answer(&c, 200, "a");
+    client_expect_answer(&c, 200, "a");
     let_idle_connections_time_out(f);
     client_send(&c, "P/1.1\r\nHost: a\r\n\r\n");
     fixture_wait_parked(f, 2);
     fixture_release(f, "b");
-    expect_answer(&c, 200, "b");
+    client_expect_answer(&c, 200, "b");
     client_close(&c);
     fixture_stop(f);
 }
@@ -228,7 +218,7 @@ Test(http_timeouts, a_handler_that_takes_too_long_is_answered_for)
     cr_expect(f->gone == 1, "its handler was told %u times", f->gone);
     fixture_release(f, "a"); /* too late: dropped */
     client_send(&c, GET("/echo"));
-    expect_answer(&c, 200, NULL);
+    client_expect_answer(&c, 200, NULL);
     cr_expect(fixture_stats(f).answered == 2 && fixture_stats(f).answered_by_class[5] == 1);
     client_close(&c);
     fixture_stop(f);
@@ -243,11 +233,11 @@ Test(http_timeouts, one_that_times_out_behind_the_barrier_is_over)
 
     client_connect(&c, f->port);
     client_send(&c, GET("/park/a") POST("/park/b"));
-    expect_answer(&c, 504, NULL);
-    expect_answer(&c, 504, NULL);
+    client_expect_answer(&c, 504, NULL);
+    client_expect_answer(&c, 504, NULL);
     for (int i = 0; i < 3; i++) {
         client_send(&c, GET("/echo"));
-        expect_answer(&c, 200, NULL);
+        client_expect_answer(&c, 200, NULL);
     }
     fixture_go_round(f);
     cr_expect(fixture_parked_ever(f) == 1, "the one behind the barrier has run after its 504");
@@ -290,10 +280,10 @@ Test(http_timeouts, a_stream_that_begins_after_its_504_changes_nothing)
     fixture_call(f, begin_stream, "b");
     fixture_call(f, end_stream, "b");
     fixture_call(f, end_stream, "a");
-    expect_answer(&c, 200, "");
-    expect_answer(&c, 504, "504 Gateway Timeout\n");
+    client_expect_answer(&c, 200, "");
+    client_expect_answer(&c, 504, "504 Gateway Timeout\n");
     client_send(&c, GET("/echo"));
-    expect_answer(&c, 200, NULL);
+    client_expect_answer(&c, 200, NULL);
     client_close(&c);
     fixture_stop(f);
 }

@@ -10,9 +10,8 @@
 #include "common/trace/internal.h"
 #include "tests/support/client.h"
 #include "tests/unit/http/fixture.h"
+#include "tests/unit/http/raw.h"
 #include "tests/unit/http/routes.h"
-
-#define GET(target) "GET " target " HTTP/1.1\r\nHost: a\r\n\r\n"
 
 typedef struct {
     trace_t   *trace;
@@ -47,20 +46,12 @@ static void stop(traced_t *self, uint64_t counted, uint64_t dropped)
     trace_close(self->trace);
 }
 
-static void expect_answer(client_t *c, int status)
-{
-    answer_t a = client_read_answer(c);
-
-    cr_expect(a.status == status, "expected %d, seen %d", status, a.status);
-    answer_free(&a);
-}
-
 /* Send, and read the status of each answer. */
 static void exchange(client_t *c, const char *requests, const int *statuses, size_t count)
 {
     client_send(c, requests);
     for (size_t i = 0; i < count; i++)
-        expect_answer(c, statuses[i]);
+        client_expect_answer(c, statuses[i], NULL);
 }
 
 Test(http_traced, only_what_goes_to_a_handler_is_traced)
@@ -90,7 +81,7 @@ Test(http_traced, pipelined_answers_are_counted_one_by_one)
     fixture_release(self.server, "b");
     fixture_release(self.server, "a");
     for (int i = 0; i < 3; i++)
-        expect_answer(&c, 200);
+        client_expect_answer(&c, 200, NULL);
     client_close(&c);
     stop(&self, 3, 0);
 }

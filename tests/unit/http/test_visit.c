@@ -7,8 +7,8 @@
 
 #include "tests/support/client.h"
 #include "tests/unit/http/fixture.h"
+#include "tests/unit/http/raw.h"
 
-#define GET(target)  "GET " target " HTTP/1.1\r\nHost: a\r\n\r\n"
 #define POST(target) "POST " target " HTTP/1.1\r\nHost: a\r\n\r\n"
 
 /* "/a handled, /b answered": what the visits were. */
