@@ -1,6 +1,6 @@
 /*
  * asyncio in handlers: the same answers on every lab that has a loop, however it starts a handler.
- * One table of situations (tests/apps/semantics.py), each in the first step and in a later one.
+ * One table of situations (tests/apps/semantics/), each in the first step and in a later one.
  */
 #include <criterion/criterion.h>
 #include <signal.h>
