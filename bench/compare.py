@@ -2,8 +2,8 @@
 """What became of the CPU time per request since an earlier revision: lab3 and /native of both, in
 interleaved rounds; `make compare BEFORE=REVISION` builds the earlier one first.
 
-A ratio above the limit fails. The median decides; the verdict says so where the interval lies on both
-sides.
+A ratio above the limit fails. The median decides; the verdict says so where the interval lies on
+both sides.
 """
 
 from driver import before_after, reports, results, session, tables

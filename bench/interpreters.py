@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The labs on several interpreters, with and without a GIL, in one run; `make interpreters`.
 
-lab1, lab2 with 1, 2, 4, 8 and 16 loops, and lab3, pinned (the server on one CPU, wrk on another) and
-unpinned, one request at a time, in interleaved rounds. Where there is no GIL, lab1 and lab2 with 8
-loops also with loops whose references nobody counts (apps/immortal.py).
+lab1, lab2 with 1, 2, 4, 8 and 16 loops, and lab3, pinned (the server on one CPU, wrk on another)
+and unpinned, one request at a time, in interleaved rounds. Where there is no GIL, lab1 and lab2
+with 8 loops also with loops whose references nobody counts (apps/immortal.py).
 """
 
 from driver import catalogue, comparison, promises, pythons, reports, results, session, tables

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The ladder: from a fixed answer in C to a pool of event loops, one layer at a time; `make ladder`.
+"""The ladder: from a fixed answer in C to a pool of event loops, layer by layer; `make ladder`.
 
 Each rung is a server of its own that adds one thing to its parent. All are loaded alike, in
 interleaved rounds, pinned to one core; those that hand requests to another thread also unpinned.

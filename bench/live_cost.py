@@ -65,8 +65,8 @@ def show(figures):
                   for field in ("rps", "cpu_us"))
     good = speed[0] >= LEAST_SPEED
     form = "{:.3f}".format
-    print(f"\nlab1 with --live and one viewer, against without (95 % interval); requests/s: at least "
-          f"{LEAST_SPEED}\n")
+    print("\nlab1 with --live and one viewer, against without (95 % interval); requests/s: "
+          f"at least {LEAST_SPEED}\n")
     print(tables.text(["rounds", "requests/s", "CPU per request", ""],
                       [[figures.rounds, tables.with_interval(*speed, form=form),
                         tables.with_interval(*cpu, form=form), "PASS" if good else "FAIL"]]))

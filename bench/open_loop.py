@@ -2,8 +2,8 @@
 """Latency at a constant rate of requests, whatever the server makes of it; `make open-loop`.
 
 Each lab is asked for the mix of `make workloads` (sixteen of twenty requests say hello, three wait
-for 10 ms, one computes), pinned, at rates that all but lab 3 can serve with ease. Latencies count from
-the time at which a request was due.
+for 10 ms, one computes), pinned, at rates that all but lab 3 can serve with ease. Latencies count
+from the time at which a request was due.
 """
 
 from driver import constant_rate, procfs, reports, results, session, steady, tables, work
@@ -34,8 +34,8 @@ def main():
     parsed.rounds = parsed.rounds or DEFAULT_ROUNDS
     parsed.seconds = parsed.seconds or DEFAULT_SECONDS
     session.check_programs(parsed.bin_dir, work.PROGRAMS)
-    run = session.new_run("open-loop", steady.specs(parsed.bin_dir), steady.configurations(), parsed,
-                          programs=work.PROGRAMS, measure_block=one_block)
+    run = session.new_run("open-loop", steady.specs(parsed.bin_dir), steady.configurations(),
+                          parsed, programs=work.PROGRAMS, measure_block=one_block)
     session.note_plan(run)
     store_as = results.name_for("open-loop", parsed.rounds, parsed.seconds)
     environment = results.environment(parsed.bin_dir)

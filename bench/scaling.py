@@ -2,8 +2,8 @@
 """What more event loops gain where handlers compute, with and without a GIL; `make scaling`.
 
 lab1, lab2 with 1, 2 and 4 loops, and lab5 with 1 and 2 workers in each isolation, on handlers that
-compute in Python, unpinned, on several interpreters, in interleaved rounds. Beside them bare threads
-in C: what the machine itself can gain.
+compute in Python, unpinned, on several interpreters, in interleaved rounds. Beside them bare
+threads in C: what the machine itself can gain.
 """
 
 from driver import reports, results, scaled, session, spinners, tables

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Records a short trace of each lab and keeps of it one request, for the report's pictures of where a
-request goes; `make trace-pictures`.
+"""Records a short trace of each lab and keeps of it one request, for the report's pictures of where
+a request goes; `make trace-pictures`.
 
-Each lab is traced twice: with one request at a time, and with 100 connections of wrk. The request of
-the median time is kept, with its hops and with what the threads did meanwhile.
+Each lab is traced twice: with one request at a time, and with 100 connections of wrk. The request
+of the median time is kept, with its hops and with what the threads did meanwhile.
 """
 
 import argparse

@@ -29,7 +29,8 @@ import sys
 import tempfile
 
 from driver import asking, before_after, cells, comparison, held_up, in_place, instrument
-from driver import ladder_report, promises, regions, reports, results, scaled, steady, tables, taken_apart, work
+from driver import ladder_report, promises, regions, reports, results, scaled, steady, tables
+from driver import taken_apart, work
 from driver.commands import COMMANDS
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
@@ -156,12 +157,14 @@ def eager(data):
 
 
 def upstream(data):
-    return paragraphs(tables.markdown(*asking.table(data)), asking.LEGEND, reports.disturbance(data))
+    return paragraphs(tables.markdown(*asking.table(data)), asking.LEGEND,
+                      reports.disturbance(data))
 
 
 def tracing(data):
-    return paragraphs(tables.markdown(*instrument.cost(data)), tables.markdown(*instrument.sums(data)),
-                      instrument.LEGEND, reports.disturbance(data))
+    return paragraphs(tables.markdown(*instrument.cost(data)),
+                      tables.markdown(*instrument.sums(data)), instrument.LEGEND,
+                      reports.disturbance(data))
 
 
 # name in a document: (kind of run, what is written)
@@ -189,7 +192,7 @@ TABLES = {
     "workloads-connections": ("workloads", one_table(work.by_connections)),
     "workloads-pythons": ("workloads", one_table(work.by_python)),
     "scaling": ("scaling", scaling),
-    "scaling-gained": ("scaling", one_table(scaled.gained)),  # for cells; above its rows stand twice
+    "scaling-gained": ("scaling", one_table(scaled.gained)),  # for cells; above, rows stand twice
     "open-loop": ("open-loop", one_table(steady.table, steady.LEGEND)),
     "upstream": ("upstream", upstream),
     "compare": ("compare", compare),
@@ -246,7 +249,8 @@ class Pictures:
         except ImportError as error:
             raise DocumentError(f"{error}: `tools/deps.sh --report` installs it") from None
         if name not in sections.PICTURES:
-            raise DocumentError(f"there is no picture {name!r}, only {', '.join(sections.PICTURES)}")
+            raise DocumentError(
+                f"there is no picture {name!r}, only {', '.join(sections.PICTURES)}")
         kind, draw = sections.PICTURES[name]
         data = source.read(os.path.join(self.folder, results.RECORDS[kind]), kind).data
         if data is None:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The labs under other work than a hello: JSON, waits, computing in Python and in C; `make workloads`.
+"""The labs under more work than a hello: JSON, waits, computing, in Python and C; `make workloads`.
 
-In interleaved rounds, one request at a time: each work at 100 connections, pinned (the server on one
-CPU, wrk on another), on the first interpreter; three of them at 1, 10 and 1,000 connections; the same
-three on each interpreter, unpinned.
+In interleaved rounds, one request at a time: each work at 100 connections, pinned (the server on
+one CPU, wrk on another), on the first interpreter; three of them at 1, 10 and 1,000 connections;
+the same three on each interpreter, unpinned.
 """
 
 from driver import reports, results, session, tables, work

@@ -21,8 +21,8 @@
 # so it does not matter how it got there. What is missing comes from the machine's own apt sources;
 # on a system without apt this script only says what to install.
 #
-# Debian 12 has no llhttp package, Debian 13 has. So Debian 12 fetches that one package (a header and
-# a static library) as tools/apt.sh says and unpacks it into build/deps/llhttp.
+# Debian 12 has no llhttp package, Debian 13 has. So Debian 12 fetches that one package (a header
+# and a static library) as tools/apt.sh says and unpacks it into build/deps/llhttp.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -118,7 +118,7 @@ find_missing() {
     have_module criterion || missing+=(libcriterion-dev)
     [[ -x /usr/bin/python3 ]] || missing+=(python3)
     [[ -n $python_is_own ]] || have_python_headers || missing+=(python3-dev)
-    # Prometheus' own parser, with which the tests read /metrics; the client of apps that ask others.
+    # Prometheus' own parser, by which the tests read /metrics; the client of apps that ask others.
     [[ -z $(missing_python_modules prometheus_client) ]] || missing+=(python3-prometheus-client)
     [[ -z $(missing_python_modules httpx) ]] || missing+=(python3-httpx)
     have wrk || missing+=(wrk)
@@ -180,7 +180,8 @@ by_hand() {
     cat >&2 <<'END'
 deps.sh: this system has no apt, so please install these by hand and try again:
   a C compiler, GNU make 4, pkg-config, libuv, llhttp 9, popt, jansson, Criterion, Python 3.11 or
-  newer with its headers, wrk, git; for the tests the system Python's modules prometheus_client, httpx
+  newer with its headers, wrk, git; for the tests the system Python's modules prometheus_client and
+  httpx
   Homebrew:  brew install make pkgconf libuv llhttp popt jansson criterion python wrk
              then `gmake PYTHON_CONFIG="$(brew --prefix)/bin/python3-config" ...`
   Fedora:    sudo dnf install gcc make pkgconf-pkg-config libuv-devel llhttp-devel popt-devel \

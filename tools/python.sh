@@ -31,7 +31,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly names='3.13 3.13t 3.13t-tsan'
 readonly recipe=1           # in the stamp: another number, and what was built before isn't used
 readonly needed_mib=700     # the source and its objects; what stays is a third of it
-readonly own_hint='To embed one of your own instead: make ... PYTHON_CONFIG=/path/to/python3.13t-config'
+own_hint='To embed one of your own instead: make ... '
+readonly own_hint+='PYTHON_CONFIG=/path/to/python3.13t-config'
 
 # ---- Arguments -----------------------------------------------------------------------------------
 
@@ -69,7 +70,8 @@ bad() {
 [[ " $names " == *" $name "* && $name != *' '* && -n $name ]] ||
     bad "PY=$name: no Python of that name can be built here; there are: $names" "$own_hint"
 [[ -z $opt || $opt == pgo ]] || bad "PY_OPT=$opt: the only choice is pgo"
-[[ $opt != pgo || $name != *-tsan ]] || bad "PY_OPT=pgo doesn't go with PY=$name, whose speed means nothing"
+[[ $opt != pgo || $name != *-tsan ]] ||
+    bad "PY_OPT=pgo doesn't go with PY=$name, whose speed means nothing"
 [[ -n ${XDG_CACHE_HOME:-${HOME:-}} ]] || bad "set HOME or XDG_CACHE_HOME: the cache needs a place"
 
 entry=$name${opt:+-$opt}
@@ -176,7 +178,7 @@ on_exit() {
     [[ -z $work ]] || rm -rf "$work"
 }
 
-# fail MESSAGE [HINT]: a step went wrong; a full disk is said first, since nothing else shows it plainly.
+# fail MESSAGE [HINT]: a step went wrong; a full disk is said first, since nothing else shows it.
 fail() {
     if grep -q 'No space left on device' "$log" || (($(free_mib) < 20)); then
         die_with_log "$1: the disk of $cache is full ($needed_mib MiB are needed)" \
@@ -224,7 +226,7 @@ options=(--prefix="$prefix" --enable-shared --without-ensurepip)
 [[ $abi != *t ]] || options+=(--disable-gil)
 if [[ $opt == pgo ]]; then
     duration='several times 5 minutes'
-    options+=(--enable-optimizations)   # its profile is of CPython's tests, which need their modules
+    options+=(--enable-optimizations)   # its profile is of CPython's tests, with their modules
 else
     options+=(--disable-test-modules)
 fi

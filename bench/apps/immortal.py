@@ -1,4 +1,4 @@
-"""The bundled app on loops whose shared objects have no reference counts; for a free-threaded Python.
+"""The bundled app on loops whose shared objects have no reference counts: for a Python with no GIL.
 
 Without a GIL a count that two threads change is an atomic one in a cache line that goes to and fro
 between their CPUs. Each request has the HTTP thread and the loops' threads do that to the loops, to

@@ -1,7 +1,7 @@
 """Handlers that ask another server, whose address is in the environment, and pass its answer on.
 
-httpx has both kinds of client, in pure Python. What goes wrong at the other server is told apart: 502 if
-it can't be reached or its answer can't be read, 504 if it takes too long.
+httpx has both kinds of client, in pure Python. What goes wrong at the other server is told apart:
+502 if it can't be reached or its answer can't be read, 504 if it takes too long.
 """
 
 import asyncio

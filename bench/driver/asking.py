@@ -14,9 +14,9 @@ from .work import PROGRAMS, SERVERS, THREADS, WAIT, turns_seconds
 
 CONNECTIONS = (1, 10, 100)
 LEGEND = (
-    f"Pinned; lab3's pool has {THREADS} threads. Each handler asks a server that answers after 10 ms, "
-    "by httpx, which is pure Python: AsyncClient, in lab3 Client. That server runs on wrk's CPU. CPU "
-    "time is the lab's, per request: most of it is the client's."
+    f"Pinned; lab3's pool has {THREADS} threads. Each handler asks a server that answers after 10 "
+    "ms, by httpx, which is pure Python: AsyncClient, in lab3 Client. That server runs on wrk's "
+    "CPU. CPU time is the lab's, per request: most of it is the client's."
 )
 
 
@@ -25,7 +25,7 @@ def _program(bin_dir, name):
 
 
 def start_upstream(bin_dir, cpus):
-    """The server that is asked. The labs that are started from now on find it in their environment."""
+    """The server that is asked. Labs that are started from now on find it in their environment."""
     command = (_program(bin_dir, "lab4"), "--port", "0", "--app", "workloads_app:async_app")
     upstream = Server(Spec("upstream", command, path=WAIT.path, cwd=catalogue.APPS,
                            answer=WAIT.answer), cpus)

@@ -11,8 +11,8 @@ SOAK_LEGEND = (
     "memory of the process half-way, and at the end."
 )
 IDLE_LEGEND = (
-    "Resident memory of all its connections, each with one request answered, over their number. What "
-    "other threads' allocators keep is in the figures of labs 1 and 2."
+    "Resident memory of all its connections, each with one request answered, over their number. "
+    "What other threads' allocators keep is in the figures of labs 1 and 2."
 )
 
 
@@ -60,5 +60,5 @@ def idle_caption(data):
 
 
 def soak_caption(data):
-    return (f"{idle_caption(data)}; {data['seconds']:g} s each, {data['good_clients']} well-behaved "
-            f"clients, {data['faults_per_second']:g} faults a second")
+    return (f"{idle_caption(data)}; {data['seconds']:g} s each, {data['good_clients']} "
+            f"well-behaved clients, {data['faults_per_second']:g} faults a second")

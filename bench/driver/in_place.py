@@ -15,9 +15,9 @@ PROGRAMS = (*catalogue.PROGRAMS, "lab4")
 FEW = (1, 10)  # connections, where little comes at once
 
 LEGEND = (
-    "Pinned: wrk on one CPU, the server on another. `At once`: the handler returns without waiting. "
-    "`Giving way`: it awaits asyncio.sleep(0) once. nginx, which has no handler, is `return 200` in "
-    "both. CPU time is the server's, per request."
+    "Pinned: wrk on one CPU, the server on another. `At once`: the handler returns without "
+    "waiting. `Giving way`: it awaits asyncio.sleep(0) once. nginx, which has no handler, is "
+    "`return 200` in both. CPU time is the server's, per request."
 )
 
 

@@ -1,4 +1,4 @@
-"""What taking requests apart costs, and whether it adds up: what `make tracing` runs, its tables."""
+"""What taking requests apart costs, and if it adds up: what `make tracing` runs, its tables."""
 
 import json
 import os
@@ -12,11 +12,11 @@ from .taken_apart import SUM_LIMIT, UNATTRIBUTED_LIMIT
 
 LEAST_SPEED = 0.97  # lab1's requests/s with --stats, against without
 LEGEND = (
-    "Pinned. Each lab with --stats and without, in interleaved rounds; CPU time is the server's, per "
-    "request. Sum: of all gaps, against the mean end-to-end time by clock reads of the HTTP side's "
-    f"own. Passes: lab1 keeps at least {LEAST_SPEED} of its requests/s; the sum is within "
-    f"{SUM_LIMIT:.0%}, unattributed below {UNATTRIBUTED_LIMIT:.0%}, and each kind of gap counted once "
-    "a request."
+    "Pinned. Each lab with --stats and without, in interleaved rounds; CPU time is the server's, "
+    "per request. Sum: of all gaps, against the mean end-to-end time by clock reads of the HTTP "
+    f"side's own. Passes: lab1 keeps at least {LEAST_SPEED} of its requests/s; the sum is within "
+    f"{SUM_LIMIT:.0%}, unattributed below {UNATTRIBUTED_LIMIT:.0%}, and each kind of gap counted "
+    "once a request."
 )
 
 

@@ -15,8 +15,8 @@ def _signed(value):
 
 
 def added(figures, rung, placement="pinned"):
-    """CPU µs that a rung adds to its parent: the median of the differences within rounds; None where
-    the parent wasn't measured."""
+    """CPU µs that a rung adds to its parent: the median of the differences within rounds; None
+    where the parent wasn't measured."""
     if rung.parent is None:
         return None
     key, parent = _key(rung, placement), _key(rungs.BY_NAME[rung.parent], placement)
@@ -97,15 +97,15 @@ def floor_note(data):
 
 
 LEGEND = (
-    "Pinned: wrk on one core, the server on another. CPU time and context switches are the server's, "
-    "per request. What a rung adds is the median of the differences of CPU time within rounds, its "
-    "ratio likewise; intervals are 95 % bootstraps over blocks."
+    "Pinned: wrk on one core, the server on another. CPU time and context switches are the "
+    "server's, per request. What a rung adds is the median of the differences of CPU time within "
+    "rounds, its ratio likewise; intervals are 95 % bootstraps over blocks."
 )
 HOPS_LEGEND = (
     "The rungs with a hop, on one core and where the system puts their threads: µs of CPU time and "
     "switches per request. Floor: the µs that so many switches take in the ping-pong of the same "
-    "placement, an estimate of what the machine takes for waking threads; the rest is the rung's own. "
-    "Added: µs, unpinned, to the parent. The ratio is unpinned to pinned."
+    "placement, an estimate of what the machine takes for waking threads; the rest is the rung's "
+    "own. Added: µs, unpinned, to the parent. The ratio is unpinned to pinned."
 )
 
 
@@ -157,8 +157,8 @@ def links_without_rise(data):
 
 
 OFFLINE_LEGEND = (
-    "The same dispatchers without sockets: 100 requests in flight in one process, on one core. A turn "
-    "has so many requests: what one attach of the HTTP thread is shared by. Instructions are "
+    "The same dispatchers without sockets: 100 requests in flight in one process, on one core. A "
+    "turn has so many requests: what one attach of the HTTP thread is shared by. Instructions are "
     "callgrind's, which runs one thread at a time; system calls count nothing there."
 )
 

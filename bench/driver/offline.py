@@ -81,7 +81,7 @@ def instructions(bin_dir, rung):
 
 
 def all_instructions(bin_dir, say):
-    """By rung: {name: instructions per request}. Counts don't mind company: a run per CPU at once."""
+    """By rung: {name: instructions per request}. Counts don't mind company: one per CPU at once."""
 
     def count(rung):
         found = instructions(bin_dir, rung)

@@ -99,16 +99,16 @@ def resident_bytes(root):
 class OtherLoad:
     """What everybody but a server, wrk and this driver takes of the CPUs, from now until share().
 
-    Summed over the tasks that live at the end, by the scheduler's own clock: the ticks of /proc/stat
-    see a task that sleeps and wakes thousands of times a second 10 % too busy. wrk is gone by then,
-    and so is whoever came and went in between.
+    Summed over the tasks that live at the end, by the scheduler's own clock: the ticks of
+    /proc/stat see a task that sleeps and wakes thousands of times a second 10 % too busy. wrk is
+    gone by then, and so is whoever came and went in between.
     """
 
     def __init__(self):
         self.before, self.start = _all_tasks(), time.monotonic()
 
     def share(self, *roots):
-        """Of all CPUs, since it was made; `roots` are the processes that belong to what is measured."""
+        """Of all CPUs, since it was made; `roots`: the processes of what is measured."""
         elapsed = time.monotonic() - self.start
         known = {os.getpid()}.union(*map(tree, roots))
         spent = sum(

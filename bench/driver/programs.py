@@ -7,8 +7,8 @@ from .servers import ServerError
 
 
 def run(name, command, cpus=None, limit_seconds=60):
-    """Run it to its end, on these CPUs; `limit_seconds` turns a hang into an error. Raises ServerError
-    with its name and what it has said, if it fails."""
+    """Run it to its end, on these CPUs; `limit_seconds` turns a hang into an error. Raises
+    ServerError with its name and what it has said, if it fails."""
     pin = (lambda: os.sched_setaffinity(0, cpus)) if cpus else None
     try:
         done = subprocess.run(command, capture_output=True, text=True, preexec_fn=pin,

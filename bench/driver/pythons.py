@@ -14,7 +14,7 @@ class Python:
     name: str  # what the user calls it: "system", "3.13t"
     bin_dir: str  # where the programs that embed it are
     versions: tuple = ()  # what its labs say with --version, the lab's own name left out
-    about: dict = field(default_factory=dict)  # "version", "gil", "built_with"; {} if they don't say
+    about: dict = field(default_factory=dict)  # "version", "gil", "built_with"; {}: they don't say
 
     @property
     def free_threaded(self):
@@ -57,8 +57,8 @@ def describe(about):
 
 
 def pair(stored):
-    """Of a stored run's interpreters the two that differ by the GIL alone: (name with, name without)
-    it, or None."""
+    """Of a stored run's interpreters the two that differ by the GIL alone: (name with, name
+    without) it, or None."""
     for free, about in stored.items():
         for gil, other in stored.items():
             if {**about, "gil": True} == other and about["gil"] is False:

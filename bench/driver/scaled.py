@@ -34,10 +34,10 @@ SERVERS = (
       for kind in ISOLATIONS for n in WORKERS),
 )
 LEGEND = (
-    "lab2's loops get their requests from one HTTP thread; each worker of lab5 has its own connections. "
-    "Unpinned, wrk and the server on all CPUs; CPU time is the server's, per request; CPUs: how many "
-    "it kept busy. The handler computes primes by trial division, in Python; wrk takes next to "
-    "nothing of the machine here."
+    "lab2's loops get their requests from one HTTP thread; each worker of lab5 has its own "
+    "connections. Unpinned, wrk and the server on all CPUs; CPU time is the server's, per request; "
+    "CPUs: how many it kept busy. The handler computes primes by trial division, in Python; wrk "
+    "takes next to nothing of the machine here."
 )
 
 
@@ -90,9 +90,10 @@ def table(data):
             row = [f"{server.name}, {work.text}"]
             for name in _pythons(data):
                 key = _key(server.name, work, name)
-                row += [thousands(figures.median(key, "rps")),
-                        thousands(figures.median(key, "cpu_us")),
-                        f"{figures.median(key, 'server_busy'):.2f}"] if figures.has(key) else ["-"] * 3
+                row += ["-"] * 3 if not figures.has(key) else [
+                    thousands(figures.median(key, "rps")),
+                    thousands(figures.median(key, "cpu_us")),
+                    f"{figures.median(key, 'server_busy'):.2f}"]
             rows.append(row)
     return headers, rows, groups
 
@@ -119,7 +120,7 @@ def gained(data):
 
 
 def efficiency(data):
-    """The same for a second of the server's CPU time: what sharing costs, whoever else has the CPUs."""
+    """The same for a second of the server's CPU time: what sharing costs, whoever has the CPUs."""
     return _ratios(data, "requests per CPU second",
                    lambda figures, more, fewer: figures.ratio(fewer, more, "cpu_us"))
 

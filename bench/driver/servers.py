@@ -179,8 +179,9 @@ class Server:
         pattern = r"GIL \(turned on by (.+?)\)|importing (\S+) has turned the GIL on"
         found = self.spec.free_threaded and re.search(pattern, self._printed())
         if found:
-            raise ServerError(f"{self.spec.name} isn't free-threaded any more: {found[1] or found[2]} "
-                              "has turned the GIL on, so its figures would be another interpreter's")
+            raise ServerError(
+                f"{self.spec.name} isn't free-threaded any more: {found[1] or found[2]} "
+                "has turned the GIL on, so its figures would be another interpreter's")
 
     def usage(self):
         """What it has had of the scheduler so far."""

@@ -74,7 +74,8 @@ def note_plan(run, where=""):
     todo = run.todo()
     end = time.localtime(time.time() + run.planned_seconds(todo))
     longer = any(run.seconds_of(c) > run.seconds for _, c in todo)
-    note(f"{len(todo)} blocks of {run.seconds} s{' or more' * longer}{where}, until about {time.strftime('%H:%M', end)}")
+    note(f"{len(todo)} blocks of {run.seconds} s{' or more' * longer}{where}, "
+         f"until about {time.strftime('%H:%M', end)}")
 
 
 def check_programs(bin_dir, programs=catalogue.PROGRAMS, command="make measured"):

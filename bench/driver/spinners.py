@@ -1,5 +1,5 @@
-"""The ceiling over a pool: threads in C that compute and share nothing. What several of them do more
-than one is all that the machine's cores can give."""
+"""The ceiling over a pool: threads in C that compute and share nothing. What several of them do
+more than one is all that the machine's cores can give."""
 
 import os
 import re

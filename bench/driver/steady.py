@@ -10,11 +10,11 @@ from .tables import milliseconds, thousands
 
 RATES = (200, 500)
 LEGEND = (
-    "Open loop: a request is sent when it is due, whether the last ones are answered or not, and its "
-    "latency counts from then. Unanswered: of all that were due, those without an answer "
-    "some seconds after the last one was sent; a quantile that falls among them is a dash. Lag: how "
-    "late the client itself was, 99 of 100 times at most; what it adds is no server's. Medians over "
-    "blocks."
+    "Open loop: a request is sent when it is due, whether the last ones are answered or not, and "
+    "its latency counts from then. Unanswered: of all that were due, those without an answer "
+    "some seconds after the last one was sent; a quantile that falls among them is a dash. Lag: "
+    "how late the client itself was, 99 of 100 times at most; what it adds is no server's. Medians "
+    "over blocks."
 )
 
 

@@ -166,8 +166,9 @@ def categories(data):
 
 
 CATEGORIES_LEGEND = (
-    "Categories are of the requests whose gaps are split, one in so many; the last row is of all, so the "
-    "rows above needn't add up to it exactly. The report's four overheads make 60 of its 66 ms."
+    "Categories are of the requests whose gaps are split, one in so many; the last row is of all, "
+    "so the rows above needn't add up to it exactly. The report's four overheads make 60 of its "
+    "66 ms."
 )
 
 
@@ -191,10 +192,10 @@ def demand(data):
 
 
 DEMAND_LEGEND = (
-    "Shares of the run's time. Idle: the thread polls, and there is nothing to do; a poll's own CPU time "
-    "is on a CPU and idle both, so shares can come to more than 100 %. Held up: it was woken and had no "
-    "core, or was blocked while attached. Of lab2's workers the first column is their sum, the others "
-    "are means."
+    "Shares of the run's time. Idle: the thread polls, and there is nothing to do; a poll's own "
+    "CPU time is on a CPU and idle both, so shares can come to more than 100 %. Held up: it was "
+    "woken and had no core, or was blocked while attached. Of lab2's workers the first column is "
+    "their sum, the others are means."
 )
 
 

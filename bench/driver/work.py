@@ -45,7 +45,9 @@ def _native_primes(n, count):
                 f'{{"n":{n},"primes":{count}}}'.encode())
 
 
-HELLO, WAIT, COMPUTE = Work("hello", "/", b"Hello, World!"), _wait(10_000), _primes(3_000, 430, busy_s=0.003)
+HELLO = Work("hello", "/", b"Hello, World!")
+WAIT = _wait(10_000)
+COMPUTE = _primes(3_000, 430, busy_s=0.003)
 MIX = Work("a mix of them", "/mix", b"mixed", wait_s=0.0015)
 WORK = (
     HELLO,
@@ -80,8 +82,8 @@ LEGEND = (
     f"lab2 has {catalogue.REPORT_WORKERS} loops, lab3's pool {THREADS} threads, lab5 a "
     "worker for each CPU that it may use: one where it is pinned. Waits: "
     "asyncio.sleep, in lab3 time.sleep. Primes: by trial division, on the handler's thread in "
-    "Python, on libuv's pool in C. The mix: of twenty requests sixteen say hello, three wait for 10 "
-    "ms, one computes primes below 2,000."
+    "Python, on libuv's pool in C. The mix: of twenty requests sixteen say hello, three wait for "
+    "10 ms, one computes primes below 2,000."
 )
 
 
@@ -103,9 +105,9 @@ def specs(python):
 
 
 def least_seconds(configuration):
-    """A loop calls the handlers of all that it has at once before an answer gets out: a block has a few
-    such turns, or it counts one more or one less at random. In lab3 a handler that waits is in it, too.
-    """
+    """A loop calls the handlers of all that it has at once before an answer gets out: a block has a
+    few such turns, or it counts one more or one less at random. In lab3 a handler that waits is in
+    it, too."""
     held_up = {name(server, work): work.busy_s + (work.wait_s if server == "lab3" else 0)
                for work in WORK for server in SERVERS if server != "lab3, pool"}
     return turns_seconds(configuration.connections * held_up.get(configuration.server, 0))
@@ -119,7 +121,8 @@ def turns_seconds(turn_s):
 def configurations(python_names):
     """What is compared stands next to each other."""
     first = python_names[0]
-    planned = [Configuration(name(server, work), python=first) for work in WORK for server in SERVERS]
+    planned = [Configuration(name(server, work), python=first)
+               for work in WORK for server in SERVERS]
     for count in OTHER_CONNECTIONS:
         planned += [Configuration(name(server, work), python=first, connections=count)
                     for work in SOME for server in SERVERS]

@@ -1,7 +1,7 @@
 """The pictures of stored runs, and the page that shows them; bench/report.py calls it.
 
     source.py      a results file as it is found: whole, incomplete, damaged
-    canvas.py      what all pictures share: matplotlib as SVG, themes, marks that carry their figures
+    canvas.py      what all pictures share: matplotlib as SVG, themes, marks with their figures
     bars.py        a bar for each figure, with its spread
     dots.py        several figures a row, on a logarithmic scale
     lines.py       figures over a quantity: where lines cross, what more threads gain

@@ -189,8 +189,8 @@ def _themed(svg):
 
 
 def same(one, other):
-    """Do two files show the same? Another version of matplotlib writes other bytes: then what they say
-    decides, their texts and the figures of their marks."""
+    """Do two files show the same? Another version of matplotlib writes other bytes: then what they
+    say decides, their texts and the figures of their marks."""
     drawn = re.compile(r'data-drawn-by="([^"]*)"')
     by = [drawn.search(text) for text in (one, other)]
     if all(by) and by[0][1] != by[1][1]:
@@ -204,7 +204,8 @@ def standalone(picture):
     def rules(side):
         return "".join(f"--{name}:{both[side]};" for name, both in THEME.items())
 
-    style = (f"<style>svg{{{rules(0)}}}@media (prefers-color-scheme:dark){{svg{{{rules(1)}}}}}</style>"
+    style = (f"<style>svg{{{rules(0)}}}"
+             f"@media (prefers-color-scheme:dark){{svg{{{rules(1)}}}}}</style>"
              '<rect width="100%" height="100%" style="fill: var(--paper)"/>')
     head, rest = picture.svg.split(">", 1)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{head} width="{WIDTH}">{style}{rest}\n'

@@ -58,8 +58,8 @@ def _draw_one(canvas, y, row, dot, colour, marker, form, file):
     drawn, = axes.plot([dot.value], [y], marker=marker, markersize=6, color=COLOURS[colour])
     canvas.mark(drawn, f"{row.label}, {dot.series}: {form(dot.value)} "
                        f"({form(dot.low)}..{form(dot.high)})",
-                file=file, key=dot.key, field=dot.field, base=dot.base, value=repr(float(dot.value)),
-                low=repr(float(dot.low)), high=repr(float(dot.high)))
+                file=file, key=dot.key, field=dot.field, base=dot.base,
+                value=repr(float(dot.value)), low=repr(float(dot.low)), high=repr(float(dot.high)))
     right = max(dot.value, dot.high)
     axes.annotate(clean(form(dot.value)), (right, y), xytext=(6, 0), textcoords="offset points",
                   va="center", fontsize=9, color=COLOURS["ink"])

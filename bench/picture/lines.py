@@ -27,7 +27,7 @@ class Line:
 
 def draw(name, title, alt, lines, over, unit, form, file="", log=True, extra=(), shares=()):
     """over: what the points' x is. extra: lines that weren't measured here, as (text, [(x, y)]).
-    shares: x is a share, between 0 and 1, and these are named on an axis that has room for both ends."""
+    shares: x is a share, between 0 and 1; these are named on an axis with room for both ends."""
     bottom = 42 + legend_height(len(lines) + len(extra))
     canvas = Canvas(name, 246 + bottom, left=56, bottom=bottom, top=26)
     axes, entries, place = canvas.axes, [], _percent if shares else _plain

@@ -37,8 +37,8 @@ def _policy(script):
     """Nothing is loaded from anywhere, and no script runs but ours. (matplotlib's SVG has style
     attributes.)"""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
-            "base-uri 'none'; form-action 'none'")
+    return ("default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+            f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'")
 
 
 def table(title, found, legend=""):
@@ -54,7 +54,8 @@ def table(title, found, legend=""):
 
 
 def figure(picture):
-    return (f'<figure id="picture-{text(picture.name)}"><h3>{text(picture.title)}</h3>\n{picture.svg}\n'
+    return (f'<figure id="picture-{text(picture.name)}"><h3>{text(picture.title)}</h3>\n'
+            f"{picture.svg}\n"
             f"<details><summary>Its figures as a table</summary>"
             f"{table(picture.title, picture.table)}</details></figure>\n")
 

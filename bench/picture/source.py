@@ -10,8 +10,8 @@ from driver import results
 from driver.blocks import Configuration
 
 LARGEST = 100 * 2**20  # bytes; no run comes near
-# What a block of a run in rounds must have as a number; for kinds that aren't here, that is their own
-# affair.
+# What a block of a run in rounds must have as a number; for kinds that aren't here, that is their
+# own affair.
 FIELDS = ("rps", "mean_us", "p50_us", "p99_us", "cpu_us")
 IN_ROUNDS = {
     **dict.fromkeys(("reproduce", "pythons", "measure", "peers", "interpreters", "ladder",

@@ -25,7 +25,8 @@ def typical(events):
     chosen = next(n for n, hops in requests.items() if _total(hops) == middle)
     hops = requests[chosen]
     start = hops[0]["at_us"]
-    lanes = [{"name": lane, "slices": _slices(events, names, lane, chosen, start, hops[-1]["at_us"])}
+    end = hops[-1]["at_us"]
+    lanes = [{"name": lane, "slices": _slices(events, names, lane, chosen, start, end)}
              for lane in dict.fromkeys(hop["lane"] for hop in hops)]
     return {
         "requests": len(requests),

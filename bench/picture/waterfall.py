@@ -1,4 +1,4 @@
-"""The ladder: each rung's cost stands on its parent's, and what is coloured is what the rung adds."""
+"""The ladder: each rung's cost stands on its parent's; what is coloured is what the rung adds."""
 
 from matplotlib.patches import Patch
 

@@ -1,4 +1,4 @@
-"""Handlers that do what takes a careless server down, beside one that waits and one that doesn't."""
+"""Handlers that do what takes a careless server down, beside one that waits, one that doesn't."""
 
 import asyncio
 import sys

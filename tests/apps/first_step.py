@@ -89,7 +89,7 @@ async def start():
 
 @background_app.on_startup
 async def count_turns():
-    """Each of the loop's turns looks at its selector once. Counted from gate 2 on, for some timers."""
+    """Each turn of the loop looks at its selector once. Counted from gate 2 on, for some timers."""
     selector = asyncio.get_running_loop()._selector
     look, looks = selector.select, [0]
 

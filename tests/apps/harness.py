@@ -1,7 +1,8 @@
 """How an app talks to the test that has started its lab: events go out, gates hold handlers back.
 
-The test gives the lab a pipe for events and one pipe per gate, and their numbers in the environment.
-A gate opens for good, for everyone, when the test closes its end: then there is an end of file to read.
+The test gives the lab a pipe for events and one pipe per gate, and their numbers in the
+environment. A gate opens for good, for everyone, when the test closes its end: then there is an
+end of file to read.
 """
 
 import asyncio

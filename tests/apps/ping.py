@@ -1,4 +1,4 @@
-"""A thread of the app's own: it has something to say once gate 0 opens, whatever the server does."""
+"""A thread of the app's own: it speaks once gate 0 opens, whatever the server does."""
 
 import threading
 

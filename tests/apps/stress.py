@@ -63,4 +63,5 @@ async def raises(request):
 @sync_app.on_shutdown
 def report():
     """The last word, once no handler runs any more."""
-    print("counts good {good} cancelled {cancelled} raised {raised}".format(**_counts), file=sys.stderr)
+    print("counts good {good} cancelled {cancelled} raised {raised}".format(**_counts),
+          file=sys.stderr)

@@ -69,7 +69,8 @@ class Live(InBrowser):
             self.show(server)
             seen = self.frames()
             self.wait(lambda: self.frames() >= seen + 3)
-            points = self.run_script("return document.getElementById('curve').getAttribute('points')")
+            points = self.run_script(
+                "return document.getElementById('curve').getAttribute('points')")
             self.assertEqual(len(points.split()), self.frames())
             self.open("about:blank")
 

@@ -60,7 +60,8 @@ class OfEveryRun(InBrowser):
         asked = [url for url in self.asked_for() if not url.startswith("data:")]
         self.assertEqual(asked, [f"file://{self.file}"])
         took = self.run_script("return performance.getEntriesByType('navigation')[0].loadEventEnd")
-        print(f"{type(self).__name__}: loaded in {took:.0f} ms, {os.path.getsize(self.file):,} bytes")
+        size = os.path.getsize(self.file)
+        print(f"{type(self).__name__}: loaded in {took:.0f} ms, {size:,} bytes")
 
     def test_every_chart_is_there_at_every_width(self):
         for width in (380, 768, 1400):
@@ -77,7 +78,8 @@ class OfEveryRun(InBrowser):
     def test_a_phone_scrolls_down_only(self):
         self.show(380)
         for opened in ("false", "true"):
-            self.run_script(f"document.querySelectorAll('details').forEach((d) => d.open = {opened})")
+            self.run_script(
+                f"document.querySelectorAll('details').forEach((d) => d.open = {opened})")
             widest = self.run_script("return document.documentElement.scrollWidth")
             self.assertLessEqual(widest, 380)
         self.assertGreaterEqual(self.run_script(SMALLEST_TEXT), 7)

@@ -6,8 +6,8 @@
 Each connection has had one request answered. nginx beside it, if it is installed. PASS if all
 connections are held, and by lab3 for at most half a KiB each, about what they cost nginx. The other
 labs have the same connections; what their other threads' allocators and their loops keep is in the
-figure, and not in the verdict. Exit status 1 if something fails. The figures are stored in bench/results/, with --record
-as those for the documents.
+figure, and not in the verdict. Exit status 1 if something fails. The figures are stored in
+bench/results/, with --record as those for the documents.
 """
 
 import argparse

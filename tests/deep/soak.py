@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Mixed load with faults at a stated rate, then the books: every request that a lab has read came to
-one end, and the answers that well-behaved clients got are the ones that its handlers gave.
+"""Mixed load with faults at a stated rate, then the books: every request that a lab has read came
+to one end, and the answers that well-behaved clients got are the ones that its handlers gave.
 
-    soak.py --bin-dir FOLDER [--servers lab1,lab2,lab3,lab4,lab5,nginx] [--seconds 60] [--faults 50] [--record]
+    soak.py --bin-dir FOLDER [--servers lab1,lab2,lab3,lab4,lab5,nginx] [--seconds 60]
+            [--faults 50] [--record]
 
 Well-behaved clients ask for numbers, one after the other, and check each answer. Meanwhile one rude
 client after the other misbehaves, so many a second. Prints what it did and PASS or FAIL for each
@@ -200,7 +201,8 @@ class Lab:
         counts = numbers(r"counts good (\d+) cancelled (\d+) raised (\d+)", err)
         claims = [("exit status 0", status == 0, status)]
         if not (served and ends and counts):
-            return None, [*claims, ("a summary, and the app's counts", False, f"{out}\n{err[-2000:]}")]
+            said = f"{out}\n{err[-2000:]}"
+            return None, [*claims, ("a summary, and the app's counts", False, said)]
         figures = {"requests": served[1], "answered": ends[0], "left": ends[1], "cut_off": ends[2],
                    "own_count": counts[0]}
         return figures, [
@@ -238,7 +240,8 @@ class Nginx:
             lines = file.read().splitlines()
         shutil.rmtree(self.folder, ignore_errors=True)
         left = sum(line.startswith(("499 ", "000 ")) for line in lines)
-        figures = {"requests": len(lines), "answered": len(lines) - left, "left": left, "cut_off": 0,
+        figures = {"requests": len(lines), "answered": len(lines) - left, "left": left,
+                   "cut_off": 0,
                    "own_count": sum(line.startswith("200 GET /good/") for line in lines)}
         return figures, [("exit status 0", status == 0, status)]
 

@@ -24,8 +24,8 @@ from driver import procfs, wrk  # noqa: E402
 
 ROUND = 2  # seconds of wrk at a time
 PART = {"lab2": 5}  # of --requests, one in so many
-# In the second half; in the first one pools are filled. What comes and goes with connections is some
-# MiB, traced or not; a request's record is a KiB.
+# In the second half; in the first one pools are filled. What comes and goes with connections is
+# some MiB, traced or not; a request's record is a KiB.
 MAX_GROWTH = 4 << 20  # bytes
 MAX_TRACE_FILE = 40 << 20  # bytes
 SHOWN = 2048  # requests in the trace file, the last ones

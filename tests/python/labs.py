@@ -20,8 +20,8 @@ def lab_path(name):
 
 
 class Lab:
-    """A lab on a port that the kernel picked, until the `with` block ends. Lab 5 has one worker unless
-    the options say another number."""
+    """A lab on a port that the kernel picked, until the `with` block ends. Lab 5 has one worker
+    unless the options say another number."""
 
     def __init__(self, name, *options, folder=None):
         if name == "lab5":

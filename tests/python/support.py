@@ -14,8 +14,8 @@ from dataclasses import asdict  # noqa: E402
 
 import interpreters  # noqa: E402
 from driver import (  # noqa: E402
-    asking, before_after, in_place, instrument, offline, promises, pythons, results, rungs, scaled, steady,
-    work)
+    asking, before_after, in_place, instrument, offline, promises, pythons, results, rungs, scaled,
+    steady, work)
 from driver.blocks import Configuration  # noqa: E402
 from picture import traced  # noqa: E402
 
@@ -131,8 +131,8 @@ def lab_run(rounds=10):
 
 
 def ladder_run(rounds=10):
-    """A run of the ladder in which each rung costs 2 µs more than the one before, and each block one
-    hundredth of a µs more than the last; unpinned twice as much. A switch costs 3 µs pinned."""
+    """A run of the ladder in which each rung costs 2 µs more than the one before, and each block
+    one hundredth of a µs more than the last; unpinned twice as much. A switch costs 3 µs pinned."""
     configurations = rungs.configurations()
     order = {rung.name: number for number, rung in enumerate(rungs.RUNGS)}
     blocks = [
@@ -150,7 +150,8 @@ def ladder_run(rounds=10):
 
 def scaling_run(rounds=6):
     """A run in which loops gain nothing with a GIL, and without one half as much again as they are
-    more, and two workers of lab5 do 1.8 times the work of one; a machine on which two threads do 1.9 times the work of one."""
+    more, and two workers of lab5 do 1.8 times the work of one; a machine on which two threads do
+    1.9 times the work of one."""
     several = [pythons.Python(name, "", (), about) for name, about in PYTHONS.items()]
 
     def rps(configuration):
@@ -261,7 +262,7 @@ def upstream_run(rounds=5):
 
 
 def compare_run(after_us=10.2, rounds=10):
-    """A run of two revisions: the earlier one takes 10 µs, and each block a little more than the last."""
+    """A run of two revisions: the earlier one takes 10 µs, each block a bit more than the last."""
     blocks = [
         block(c, number, cpu_us=(10.0 if c.server.endswith("before") else after_us) + number / 100)
         for number in range(1, rounds + 1)
@@ -329,6 +330,7 @@ def every_run():
     """A run of each kind that the report shows, by the name of its file."""
     measured = {**lab_run(3), "kind": "measure", "groups": ["labs"], "missing": []}
     found = [lab_run(3), measured, peers_run(), interpreters_run(), ladder_run(3), offline_run(),
-             breakdown_run(3), workloads_run(), scaling_run(3), open_loop_run(), compare_run(rounds=3),
-             soak_run(), idle_run(), eager_run(3), tracing_run(rounds=3), upstream_run(3), traces_run()]
+             breakdown_run(3), workloads_run(), scaling_run(3), open_loop_run(),
+             compare_run(rounds=3), soak_run(), idle_run(), eager_run(3), tracing_run(rounds=3),
+             upstream_run(3), traces_run()]
     return {results.RECORDS[run["kind"]]: run for run in found}

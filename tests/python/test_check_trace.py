@@ -22,7 +22,8 @@ def mark(phase, ts, text="request 1", number=1):
 
 
 def arrow(phase, tid, ts):
-    return {"ph": phase, "cat": "hand-off", "name": "a > b", "id": 0, "pid": 1, "tid": tid, "ts": ts}
+    return {"ph": phase, "cat": "hand-off", "name": "a > b", "id": 0, "pid": 1, "tid": tid,
+            "ts": ts}
 
 
 def good():

@@ -127,8 +127,9 @@ class Tables(unittest.TestCase):
 
     def test_a_run_is_shown_whole(self):
         cases = {
-            reproduce.show_by_python: (self.reproduced, ["3.13.5 free-threaded", "lab2/lab1, pinned",
-                                                         "Python 3.11.2 GIL, -O2"]),
+            reproduce.show_by_python: (self.reproduced,
+                                       ["3.13.5 free-threaded", "lab2/lab1, pinned",
+                                        "Python 3.11.2 GIL, -O2"]),
             interpreters.show: (self.measured, ["lab2, 16 loops", "3.13t / 3.13", "so?",
                                                 "immortal / counted"]),
         }

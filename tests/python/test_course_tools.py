@@ -68,7 +68,8 @@ class Traces(WithFolder):
             self.assertAlmostEqual(sum(traced.gaps.values()), traced.total_us, places=2)
 
     def test_what_is_no_trace_is_a_failed_check_and_no_crash(self):
-        for text in ("", "[]", "{}", '{"traceEvents": [3]}', '{"traceEvents": [{"cat": "request"}]}'):
+        for text in ("", "[]", "{}", '{"traceEvents": [3]}',
+                     '{"traceEvents": [{"cat": "request"}]}'):
             with open(os.path.join(self.folder, "t.json"), "w", encoding="utf-8") as file:
                 file.write(text)
             with self.subTest(text), self.assertRaises(Failed) as raised:

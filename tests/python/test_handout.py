@@ -17,8 +17,8 @@ from kit import handout, labs, markers  # noqa: E402
 GAPS = markers.all_gaps(labs.ROOT)
 LABS = sorted({gap.lab for gap in GAPS})
 
-# Lines that stand in a gap and elsewhere, and tell nothing: idioms of the whole code base. Whitespace
-# folded, comments left out.
+# Lines that stand in a gap and elsewhere, and tell nothing: idioms of the whole code base.
+# Whitespace folded, comments left out.
 IDIOMS = {
     "(*req)->result = NULL;",
     "PyErr_Clear();",
@@ -88,7 +88,8 @@ class Handout(WithFolder):
                     for number, line in enumerate(file, 1):
                         gap = wanted.get(folded(line))
                         where = gap and f"{gap.file}:{gap.line}"
-                        self.assertIsNone(where, f"{path}:{number} shows a line of that gap: {line}")
+                        self.assertIsNone(
+                            where, f"{path}:{number} shows a line of that gap: {line}")
 
     def test_no_marker_is_left(self):
         for lab in LABS:

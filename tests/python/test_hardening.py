@@ -6,7 +6,8 @@ import subprocess
 import unittest
 
 BIN = os.environ.get("LAB_BIN_DIR", "")
-LABS = [lab for lab in ("lab1", "lab2", "lab3", "lab4", "lab5") if os.path.exists(os.path.join(BIN, lab))]
+LABS = [lab for lab in ("lab1", "lab2", "lab3", "lab4", "lab5")
+        if os.path.exists(os.path.join(BIN, lab))]
 
 
 def run(*command):

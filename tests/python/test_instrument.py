@@ -12,7 +12,8 @@ class Cost(unittest.TestCase):
             with self.subTest(share):
                 _, rows = instrument.cost(support.tracing_run(share))
                 self.assertEqual([row[-1] for row in rows], [so] * 3 + [""] * 6)
-                self.assertEqual({row[2] for row in rows}, {tables.with_interval(share, share, share)})
+                self.assertEqual({row[2] for row in rows},
+                                 {tables.with_interval(share, share, share)})
 
     def test_every_lab_is_there_on_each_interpreter(self):
         _, rows = instrument.cost(support.tracing_run())
@@ -43,7 +44,8 @@ class Sums(unittest.TestCase):
         self.assertEqual(self.found(unattributed_share=0.1)[-1], "FAIL")
 
     def test_gaps_that_are_not_counted_once_a_request_fail(self):
-        self.assertEqual(self.found(requests=support.breakdown_report()["requests"] + 1)[-1], "FAIL")
+        one_more = support.breakdown_report()["requests"] + 1
+        self.assertEqual(self.found(requests=one_more)[-1], "FAIL")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Lab 5 with an app whose extension module refuses sub-interpreters: said with the module's name; and
-the same app is served by processes and by threads.
+"""Lab 5 with an app whose extension module refuses sub-interpreters: said with the module's name;
+and the same app is served by processes and by threads.
 
 From the environment, set by `make test`: LAB_BIN_DIR, PYTHON_CONFIG.
 """
@@ -36,15 +36,16 @@ class Isolation(unittest.TestCase):
             file.write(APP)
 
     def test_a_module_that_refuses_sub_interpreters_is_named(self):
-        if "interpreters" not in catalogue.isolations(pythons.ask(os.path.dirname(lab_path("lab5")))):
+        bin_dir = os.path.dirname(lab_path("lab5"))
+        if "interpreters" not in catalogue.isolations(pythons.ask(bin_dir)):
             self.skipTest("this Python has no interpreters with a GIL of their own")
         command = [lab_path("lab5"), "--port=0", "--workers=2", "--isolation=interpreters",
                    "--app=old_app:app"]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True,
                               timeout=DEADLINE_S)
         self.assertEqual(1, done.returncode, done.stderr)
-        self.assertEqual(1, done.stderr.count("the extension module oldfashioned can't be loaded in "
-                                              "a sub-interpreter"), done.stderr)
+        said = "the extension module oldfashioned can't be loaded in a sub-interpreter"
+        self.assertEqual(1, done.stderr.count(said), done.stderr)
         self.assertIn("--isolation=processes", done.stderr)
 
     def test_processes_and_threads_serve_it(self):

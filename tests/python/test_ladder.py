@@ -129,7 +129,8 @@ class Offline(unittest.TestCase):
         rows = self.rows(support.offline_run())
         self.assertNotIn("floor", rows)
         self.assertEqual(rows["00 native"], ["-", "1.00", "-", "50.0", "1,000", "-"])
-        self.assertEqual(rows["05 wake-up each"], ["04", "6.00", "+1.00", "50.0", "6,000", "+1,000"])
+        self.assertEqual(rows["05 wake-up each"],
+                         ["04", "6.00", "+1.00", "50.0", "6,000", "+1,000"])
         self.assertEqual(rows["13 blocked threads"][0], "06")
 
     def test_without_callgrind_there_are_times_only(self):

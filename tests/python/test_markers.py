@@ -121,7 +121,8 @@ class Markers(unittest.TestCase):
     def test_where_comments_begin_with_a_hash_markers_do_too(self):
         self.assertEqual(
             markers.render("lab0/f.py", GOOD_HASH, lab=0),
-            "def f(x):\n    # STEP 2, yours: add one\n    if x:\n        return 2  # not //\n\n\nf(1)\n",
+            "def f(x):\n    # STEP 2, yours: add one\n    if x:\n        return 2  # not //\n"
+            "\n\nf(1)\n",
         )
         self.assertEqual(
             markers.render("lab0/f.py", GOOD_HASH, 0, {2}),

@@ -91,7 +91,8 @@ class Metrics(unittest.TestCase):
                 self.assertEqual([], scrape.repeated)
                 for family in scrape.families.values():
                     self.assertRegex(family.name, "^looplab_[a-z_]+$")
-                    self.assertIn(family.type, ("counter", "gauge", "histogram", "summary"), family.name)
+                    self.assertIn(family.type, ("counter", "gauge", "histogram", "summary"),
+                                  family.name)
                     self.assertTrue(family.documentation, family.name)
                     self.assertTrue(family.samples, family.name)
                 # The parser takes the suffix that a counter's name must have off the family's.

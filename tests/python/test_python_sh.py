@@ -1,4 +1,4 @@
-"""What tools/python.sh says of interpreters in its cache. None is built: stamps are all it reads."""
+"""What tools/python.sh says of interpreters in its cache. None is built: it reads only stamps."""
 
 import os
 import subprocess

@@ -65,7 +65,8 @@ class Judged:
         shown = found[(len(found) - 1) // 2]
         if category:
             return next(c["mean_us"] for c in shown["categories"] if c["name"] == category) / 1000
-        return next(h["mean_us"] for h in shown["hops"] if f"{h['from']} → {h['to']}" == mark["gap"])
+        return next(h["mean_us"] for h in shown["hops"]
+                    if f"{h['from']} → {h['to']}" == mark["gap"])
 
 
 class Whole(unittest.TestCase):
@@ -160,7 +161,7 @@ class Whole(unittest.TestCase):
 
 
 class Stored(support.WithFolder):
-    """The report of the runs in the repository: of those for the record, whatever lies beside them."""
+    """The report of the repository's runs: of those for the record, whatever lies beside them."""
 
     def test_marks_say_what_the_files_say(self):
         for name in results.RECORDS.values():

@@ -133,7 +133,8 @@ class FreeThreaded(unittest.TestCase):
         return Server(spec(at_start + program(noise=while_it_runs), free_threaded=free_threaded))
 
     def test_one_that_has_its_gil_back_is_refused_by_name(self):
-        with self.assertRaisesRegex(ServerError, "server isn't free-threaded any more: culprit has"):
+        with self.assertRaisesRegex(ServerError,
+                                    "server isn't free-threaded any more: culprit has"):
             self.server(True, at_start=self.BANNER)
 
     def test_one_that_gets_it_back_while_it_is_measured_is_refused_then(self):

@@ -168,8 +168,9 @@ class Scripts(unittest.TestCase):
 
     def test_wrong_options_are_status_two(self):
         cases = [("reproduce.py", "--rounds", "0"), ("measure.py", "--only", "speed"),
-                 ("peers.py",), ("update_docs.py", "--wrong"), ("interpreters.py",), ("scaling.py",),
-                 ("reproduce.py", "--python", "3.13t=x"), ("interpreters.py", "--rounds", "1")]
+                 ("peers.py",), ("update_docs.py", "--wrong"), ("interpreters.py",),
+                 ("scaling.py",), ("reproduce.py", "--python", "3.13t=x"),
+                 ("interpreters.py", "--rounds", "1")]
         for case in cases:
             with self.subTest(case):
                 arguments = case[1:] + (("--bin-dir", "x") if case[1:] else ())

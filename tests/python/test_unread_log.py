@@ -32,7 +32,8 @@ class UnreadLog(unittest.TestCase):
         self.events, events = self.pipe()
         gate, self.gate = self.pipe()
         lab = subprocess.Popen(
-            [lab_path(name), "--port=0", *WORKERS.get(name, ()), f"--app=faults:{LABS[name]}", *options],
+            [lab_path(name), "--port=0", *WORKERS.get(name, ()), f"--app=faults:{LABS[name]}",
+             *options],
             cwd=APPS, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={**os.environ, "TEST_EVENTS": str(events), "TEST_GATES": str(gate)},
             pass_fds=(events, gate))

@@ -83,7 +83,8 @@ class Updated(support.WithFolder):
         with open(os.path.join(update_docs.ROOT, "common/http/turn.c"), encoding="utf-8") as file:
             self.assertIn(" hand_over(", file.read().split("\n")[first - 1])
         for bad in ("turned", "http_server_t"):
-            with self.assertRaisesRegex(update_docs.DocumentError, f"no function or struct '{bad}'"):
+            with self.assertRaisesRegex(update_docs.DocumentError,
+                                        f"no function or struct '{bad}'"):
                 update_docs.updated(text.replace("hand_over -->", f"{bad} -->"), self.folder)
         with self.assertRaisesRegex(update_docs.DocumentError, "No such file"):
             update_docs.updated(text.replace("http/turn.c", "http/gone.c"), self.folder)
@@ -92,7 +93,8 @@ class Updated(support.WithFolder):
         with open(os.path.join(update_docs.ROOT, "WRITEUP.md"), encoding="utf-8") as file:
             text = file.read()
         update_docs.check_pointers(text)
-        with self.assertRaisesRegex(update_docs.DocumentError, "lab1_single_loop/dispatch.c points"):
+        with self.assertRaisesRegex(update_docs.DocumentError,
+                                    "lab1_single_loop/dispatch.c points"):
             update_docs.check_pointers(text.replace("The three servers", "The four servers"))
 
     def test_a_text_without_tables_stays(self):

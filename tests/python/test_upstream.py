@@ -1,5 +1,5 @@
-"""bench/apps/upstream_app.py on each lab: what becomes of a request whose handler asks a server that is
-down, silent, or answers nonsense; and of the others meanwhile."""
+"""bench/apps/upstream_app.py on each lab: what becomes of a request whose handler asks a server
+that is down, silent, or answers nonsense; and of the others meanwhile."""
 
 import contextlib
 import os
@@ -75,7 +75,8 @@ ANSWERS = (  # what the upstream sends, what becomes of it
     (b"HTTP/1.1 404 No\r\nContent-Length: 4\r\n\r\ngone", (404, "gone")),
     (b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", (502, "the upstream says 500")),
     (b"SSH-2.0-OpenSSH_9.2\r\n", (502, "the upstream: RemoteProtocolError")),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfine", (502, "the upstream: RemoteProtocolError")),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfine",
+     (502, "the upstream: RemoteProtocolError")),
     (b"", (502, "the upstream: RemoteProtocolError")),
 )
 
@@ -104,7 +105,8 @@ class Faults(unittest.TestCase):
             for name, lab, upstream in labs:
                 for answer, expected in ANSWERS:
                     with self.subTest(name, answer=answer):
-                        upstream.serve = lambda _, connection, answer=answer: connection.sendall(answer)
+                        upstream.serve = (
+                            lambda _, connection, answer=answer: connection.sendall(answer))
                         self.assertEqual(status_of(lab, "/fetch"), expected, lab.stderr())
                         self.check_others(lab)
                 with self.subTest(name, answer="it is down"):

@@ -30,8 +30,9 @@ class Plan(unittest.TestCase):
 
 class Turns(unittest.TestCase):
     def test_a_block_has_several_turns_of_lab3(self):
-        for one, connections, seconds in ((work.HELLO, 100, 0), (work.WAIT, 1, 1), (work.WAIT, 100, 6),
-                                          (work.WAIT, 1000, 21), (work.COMPUTE, 100, 2), (work.COMPUTE, 1000, 7)):
+        cases = ((work.HELLO, 100, 0), (work.WAIT, 1, 1), (work.WAIT, 100, 6),
+                 (work.WAIT, 1000, 21), (work.COMPUTE, 100, 2), (work.COMPUTE, 1000, 7))
+        for one, connections, seconds in cases:
             with self.subTest(one.text, connections=connections):
                 load = Configuration(work.name("lab3", one), connections=connections)
                 self.assertEqual(work.least_seconds(load), seconds)
