@@ -226,7 +226,7 @@ options=(--prefix="$prefix" --enable-shared --without-ensurepip)
 [[ $abi != *t ]] || options+=(--disable-gil)
 if [[ $opt == pgo ]]; then
     duration='several times 5 minutes'
-    options+=(--enable-optimizations)   # its profile is of CPython's tests, with their modules
+    options+=(--enable-optimizations)   # its profile is made by CPython's tests, which need modules
 else
     options+=(--disable-test-modules)
 fi

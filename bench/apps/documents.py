@@ -1,4 +1,4 @@
-"""What the apps of `make workloads` answer with as JSON: lists of records, so many KiB as text."""
+"""What the apps of `make workloads` answer with as JSON: lists of records of about so many KiB."""
 
 RECORD_BYTES = 64  # what one record takes, about
 

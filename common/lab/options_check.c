@@ -27,7 +27,7 @@ static long take(checks_t *checks, const char *option, long value, long min, lon
     return value;
 }
 
-/* Seconds, at most a day, as milliseconds. `min_ms` is 1 where 0 would mean "at once". */
+/* Seconds, at most a day, as milliseconds. `min_seconds` is above 0 where 0 would mean "at once". */
 static uint32_t take_ms(checks_t *checks, const char *option, double seconds, double min_seconds)
 {
     if (!checks->failed && !(seconds >= min_seconds && seconds <= 86400)) {

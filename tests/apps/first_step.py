@@ -48,14 +48,12 @@ async def start_spinning(request):
     return "spinning"
 
 
+GIVES_WAY = 16  # times: more than there are turns while the start-up hooks run
 TIMERS = 10
 TURNS_FOR_A_TIMER = 4  # it fires, its task goes on, and as much again to spare
 
 async_app_tasks = {}
 background_app = App()
-
-
-GIVES_WAY = 16  # times: more than there are turns while the start-up hooks run
 
 
 async def sleeps():

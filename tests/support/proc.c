@@ -1,3 +1,4 @@
+/* See proc.h. */
 #include "tests/support/proc.h"
 
 #include <criterion/criterion.h>
