@@ -3,36 +3,31 @@
  *
  *     HTTP thread     ① attach -> ② call the handler, take its coroutine's first step
  *                         returned:  ③ respond. No task, no future, no loop: this is lab 3
- *                         suspended: ④ make its task, which goes on from there
- *                     ⑤ asyncio's turn: what is ready goes on, and where it returns ③ respond
- *                     ⑥ detach
+ *                         gave way:  ④ its next step gets in asyncio's line (next_step.h)
+ *                         suspended: ⑤ make its task, which goes on from there (started.h)
+ *                     ⑥ asyncio's turn: what is ready goes on, and where it returns ③ respond
+ *                     ⑦ detach
  *
  * A coroutine is an object that one steps; a task is the book-keeping around it, and is made for
  * those that need it. asyncio's loop runs inside the HTTP thread's own (nested_loop.h): what
  * suspends crosses no thread either. So a handler that blocks makes every client wait, as in lab 3.
  *
- * The first step is as good as one in a task. It runs in the request's own context; the running
+ * A step outside a task is as good as one inside. It runs in the request's own context; the running
  * loop is the one that goes on with it; and whoever asks for the current task gets the one that the
  * coroutine goes on in: it is made at that moment (on_task_asked()).
  *
- * Everything here runs on the HTTP thread. req->lab_data is the task, while there is one.
+ * Everything here runs on the HTTP thread. req->lab_data is the task or the step in line, while
+ * there is one.
  *
  * In the write-up: WRITEUP.md, "9. Lab 4: handlers that start where they stand".
  */
 #include <stdlib.h>
 
 #include "lab4_eager_start/nested_loop.h"
+#include "lab4_eager_start/next_step.h"
 #include "lab4_eager_start/started.h"
 
 enum { BEGIN_NS = 500 * 1000 }; /* so long new requests may begin while others are to go on */
-
-/* A first step that is under way. */
-typedef struct {
-    http_request_t *req;
-    PyObject       *context; /* borrowed, as the coroutine */
-    PyObject       *coroutine;
-    PyObject       *started; /* owned: what the task steps. NULL: there is no task */
-} first_step_t;
 
 struct lab {
     /* Set by lab_open(), read-only afterwards. */
@@ -40,20 +35,22 @@ struct lab {
     bridge_thread_t *python; /* borrowed: this thread's Python state */
     bridge_asyncio_t asyncio;
     started_types_t  started;
+    next_steps_t     next;
     PyObject        *context; /* owned: each request's is a copy of it */
 
     nested_loop_t loop;
-    first_step_t *step; /* NULL: none is under way */
+    step_t       *step; /* NULL: none is under way outside a task */
 };
 
-static int  on_task_asked(void *owner);
+static int  on_task_asked(void *owner, bool for_all);
+static void on_next_step(void *owner, step_t *step);
 static void on_end(void *owner, http_request_t *req, PyObject *value);
 static void on_loop_closed(void *owner);
 
-/* ---- The first step -------------------------------------------------------------------------- */
+/* ---- The task -------------------------------------------------------------------------------- */
 
 /* Enter or leave the task of this step, as asyncio's current one. 0, or -1 with an exception set */
-static int set_current_task(lab_t *lab, const first_step_t *step, PyObject *function)
+static int set_current_task(lab_t *lab, const step_t *step, PyObject *function)
 {
     PyObject *args[] = {NULL, lab->loop.loop, step->req->lab_data};
     PyObject *none =
@@ -63,18 +60,34 @@ static int set_current_task(lab_t *lab, const first_step_t *step, PyObject *func
     return none == NULL ? -1 : 0;
 }
 
-static int make_task(lab_t *lab, first_step_t *step)
+static int make_task(lab_t *lab, step_t *step)
 {
     return started_make_task(&lab->started, step->req, step->coroutine, lab->loop.loop,
                              step->context, &step->started);
 }
 
-/* Called by asyncio.current_task(): in a first step there is none yet. 0, or -1 as Python does */
-static int on_task_asked(void *owner)
+/* A task of the coroutine that only stands in line: somebody wants to see it, or to cancel it. */
+static int make_task_in_line(void *owner, step_t *step)
 {
-    lab_t        *lab = owner;
-    first_step_t *step = lab->step;
+    if (make_task(owner, step) != 0)
+        return -1;
+    started_first_step(step->started, PYGEN_NEXT, Py_NewRef(Py_None), false);
+    Py_CLEAR(step->started);
+    next_step_leave(step);
+    return 0;
+}
 
+/*
+ * Called by asyncio.current_task(), and by all_tasks() for all: in a step outside a task there is
+ * none yet. 0, or -1 as Python does
+ */
+static int on_task_asked(void *owner, bool for_all)
+{
+    lab_t  *lab = owner;
+    step_t *step = lab->step;
+
+    if (for_all && next_steps_each(&lab->next, make_task_in_line, lab) != 0)
+        return -1;
     if (step == NULL || step->started != NULL)
         return 0; /* asyncio knows */
     /* LAB 4, STEP 5 { make the task now, and have asyncio know it as the current one */
@@ -86,8 +99,8 @@ static int on_task_asked(void *owner)
      */
 }
 
-/* ④ The request's task goes on with what the step came to: `value`, stolen, or an exception. */
-static void go_on(lab_t *lab, first_step_t *step, PySendResult outcome, PyObject *value)
+/* ⑤ The request's task goes on with what the step came to: `value`, stolen, or an exception. */
+static void go_on(lab_t *lab, step_t *step, PySendResult outcome, PyObject *value)
 {
     /* LAB 4, STEP 3 { the task, if there is none yet; tell what it steps; it is current no more */
     bool was_asked_for = step->started != NULL;
@@ -108,16 +121,27 @@ static void go_on(lab_t *lab, first_step_t *step, PySendResult outcome, PyObject
      */
 }
 
-/* In the request's context: call the handler, step its coroutine. As PyIter_Send() */
-static PySendResult take_step(lab_t *lab, first_step_t *step, PyObject **value)
+/* ---- Steps outside a task -------------------------------------------------------------------- */
+
+/* ④ The coroutine wants to go on at the loop's next turn, and nothing else: that needs no task. */
+static void give_way(lab_t *lab, const step_t *step)
+{
+    if (next_step_append(&lab->next, step) != 0)
+        on_end(lab, step->req, NULL);
+}
+
+/* In the request's context: call the handler, if that is due, and step its coroutine. As PyIter_Send() */
+static PySendResult take_step(lab_t *lab, step_t *step, PyObject **value)
 {
     /* LAB 4, STEP 1 { call the handler; take one step, and know meanwhile whose it is */
     PySendResult outcome = PYGEN_ERROR;
 
-    step->coroutine = bridge_call_handler(step->req); /* ② new; NULL: it raised */
-    if (step->coroutine == NULL ||
-        bridge_asyncio_check_coroutine(&lab->asyncio, step->coroutine) != 0)
-        return PYGEN_ERROR;
+    if (step->coroutine == NULL) {
+        step->coroutine = bridge_call_handler(step->req); /* ② new; NULL: it raised */
+        if (step->coroutine == NULL ||
+            bridge_asyncio_check_coroutine(&lab->asyncio, step->coroutine) != 0)
+            return PYGEN_ERROR;
+    }
     lab->step = step;
     outcome = PyIter_Send(step->coroutine, Py_None, value); /* new, unless it raised */
     lab->step = NULL;
@@ -129,32 +153,56 @@ static PySendResult take_step(lab_t *lab, first_step_t *step, PyObject **value)
      */
 }
 
-static void begin(lab_t *lab, http_request_t *req)
+/* A step, and what follows from what it has come to. */
+static void run_step(lab_t *lab, step_t *step)
 {
-    /* LAB 4, STEP 1 { a context of its own, the step in it; then the answer, or step 3 */
-    first_step_t step = {.req = req, .context = PyContext_Copy(lab->context)}; /* new */
+    /* LAB 4, STEP 1 { the step in its context; then step 3, or another step, or the answer */
     PySendResult outcome = PYGEN_ERROR;
     PyObject    *value = NULL;
 
-    if (step.context != NULL && PyContext_Enter(step.context) == 0) {
-        outcome = take_step(lab, &step, &value);
-        PyContext_Exit(step.context);
+    if (PyContext_Enter(step->context) == 0) {
+        outcome = take_step(lab, step, &value);
+        PyContext_Exit(step->context);
     }
-    if (outcome == PYGEN_NEXT || step.started != NULL) {
-        go_on(lab, &step, outcome, value);
-    } else {
-        on_end(lab, req, value);
-        Py_XDECREF(value);
+    if (step->started != NULL || (outcome == PYGEN_NEXT && value != Py_None)) {
+        go_on(lab, step, outcome, value);
+        return;
     }
+    if (outcome == PYGEN_NEXT)
+        give_way(lab, step);
+    else
+        on_end(lab, step->req, value);
+    Py_XDECREF(value);
+    /* } LAB 4, STEP 1; until then:
+     *     (void)take_step, (void)go_on, (void)give_way;
+     *     on_end(lab, step->req, NULL);
+     */
+}
+
+static void begin(lab_t *lab, http_request_t *req)
+{
+    /* LAB 4, STEP 1 { a context of its own, and the first step in it */
+    step_t step = {.req = req, .context = PyContext_Copy(lab->context)}; /* new */
+
+    if (step.context == NULL)
+        on_end(lab, req, NULL);
+    else
+        run_step(lab, &step);
     Py_XDECREF(step.coroutine);
     Py_XDECREF(step.context);
     /* } LAB 4, STEP 1; until then:
-     *     (void)take_step, (void)go_on, (void)lab;
+     *     (void)lab;
      *     http_respond_transfer(req, http_response_of_status(501));
      */
 }
 
-/* The coroutine is through, in its first step or in its task; NULL: it raised. */
+/* In asyncio's turn. */
+static void on_next_step(void *owner, step_t *step)
+{
+    run_step(owner, step);
+}
+
+/* The coroutine is through, in a task or outside; NULL: it raised. */
 static void on_end(void *owner, http_request_t *req, PyObject *value)
 {
     (void)owner;
@@ -201,8 +249,8 @@ void lab_on_ready(lab_t *lab, http_request_list_t *ready)
         if (others_are_due(lab, since_ns))
             break;
     }
-    nested_loop_run(&lab->loop); /* ⑤ */
-    bridge_detach(lab->python);  /* ⑥ other threads may run Python */
+    nested_loop_run(&lab->loop); /* ⑥ */
+    bridge_detach(lab->python);  /* ⑦ other threads may run Python */
 }
 
 /* Nothing here is ever completed by another thread. */
@@ -214,15 +262,17 @@ void lab_on_completions(lab_t *lab)
 /* Nobody waits for the answer, so cancel the task; its next turn tells the handler. */
 void lab_on_client_gone(lab_t *lab, http_request_t *req)
 {
-    PyObject *task = req->lab_data; /* borrowed; NULL: it never began */
-    PyObject *known;
+    PyObject *known = NULL;
+    step_t   *step;
 
-    if (task == NULL)
-        return;
+    if (req->lab_data == NULL)
+        return; /* it never began */
     bridge_attach(lab->python);
-    known = PyObject_CallMethodNoArgs(task, lab->asyncio.cancel); /* new */
+    step = next_step_of(&lab->next, req);
+    if (step == NULL || make_task_in_line(lab, step) == 0)
+        known = PyObject_CallMethodNoArgs(req->lab_data, lab->asyncio.cancel); /* new */
     if (known == NULL)
-        PyErr_WriteUnraisable(task);
+        PyErr_WriteUnraisable(lab->loop.loop);
     Py_XDECREF(known);
     nested_loop_wake(&lab->loop);
     bridge_detach(lab->python);
@@ -240,6 +290,10 @@ static int open_loop(lab_t *lab, const lab_context_t *context)
     }
     if (nested_loop_open(&lab->loop, context) != 0)
         return -1;
+    if (next_steps_open(&lab->next, lab->loop.ready, on_next_step, lab) != 0) {
+        PyErr_Print();
+        return -1;
+    }
     bridge_on_task_asked(lab->bridge, on_task_asked, lab);
     return 0;
 }
@@ -277,6 +331,7 @@ void lab_close(lab_t *lab)
     bridge_attach(lab->python);
     nested_loop_close(&lab->loop);
     bridge_on_task_asked(lab->bridge, NULL, NULL);
+    next_steps_close(&lab->next);
     started_close(&lab->started);
     Py_CLEAR(lab->context);
     bridge_detach(lab->python);

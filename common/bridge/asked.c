@@ -18,23 +18,35 @@ static _Thread_local struct {
 } asked;
 
 /* `self` is (capsule of the bridge, asyncio's own function). */
-static PyObject *ask(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+static PyObject *ask(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names,
+                     bool for_all)
 {
     const bridge_t *bridge = PyCapsule_GetPointer(PyTuple_GET_ITEM(self, 0), NULL);
 
-    if (asked.fn != NULL && asked.bridge == bridge && asked.fn(asked.owner) != 0)
+    if (asked.fn != NULL && asked.bridge == bridge && asked.fn(asked.owner, for_all) != 0)
         return NULL;
     return PyObject_Vectorcall(PyTuple_GET_ITEM(self, 1), args, (size_t)nargs, names);
 }
 
-#define ASK(name, doc)                                                             \
-    {                                                                              \
-        name, (PyCFunction)(void (*)(void))ask, METH_FASTCALL | METH_KEYWORDS, doc \
+static PyObject *current_task(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                              PyObject *names)
+{
+    return ask(self, args, nargs, names, false);
+}
+
+static PyObject *all_tasks(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    return ask(self, args, nargs, names, true);
+}
+
+#define ASK(name, doc)                                                                 \
+    {                                                                                  \
+#name, (PyCFunction)(void (*)(void))(name), METH_FASTCALL | METH_KEYWORDS, doc \
     }
 
 static PyMethodDef asking[] = {
-    ASK("current_task", "current_task(loop=None)\n--\n\nReturn a currently executed task."),
-    ASK("all_tasks", "all_tasks(loop=None)\n--\n\nReturn a set of all tasks for the loop."),
+    ASK(current_task, "current_task(loop=None)\n--\n\nReturn a currently executed task."),
+    ASK(all_tasks, "all_tasks(loop=None)\n--\n\nReturn a set of all tasks for the loop."),
 };
 
 /* Put `method` into both modules in place of asyncio's. returns 0, or -1 with an exception set */

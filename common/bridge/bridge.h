@@ -224,12 +224,12 @@ PyObject *bridge_callable(bridge_fn fn, void *owner, http_request_t *req);
 /* ---- asyncio in a lab's own thread --------------------------------------------------------- */
 
 /*
- * Before asyncio.current_task() and asyncio.all_tasks() answer on the calling thread, call
- * fn(owner), which may make the task that they are about; NULL: no more. Only with
+ * Before asyncio.current_task() or, `for_all`, asyncio.all_tasks() answers on the calling thread,
+ * call fn(), which may make the tasks that they are about; NULL: no more. Only with
  * bridge_options_t.ask_for_tasks.
  * attached           fn returns 0, or -1 with an exception set
  */
-typedef int (*bridge_asked_fn)(void *owner);
+typedef int (*bridge_asked_fn)(void *owner, bool for_all);
 void bridge_on_task_asked(bridge_t *bridge, bridge_asked_fn fn, void *owner);
 
 /*

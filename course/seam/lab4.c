@@ -45,6 +45,7 @@ static const char handlers[] =
     "import contextvars\n"
     "var = contextvars.ContextVar('var', default='unset')\n"
     "loop = asyncio.new_event_loop()\n"
+    "ready = loop._ready\n"
     "future, seen = loop.create_future(), []\n"
     "class Text(str): pass\n"
     "left = weakref.WeakSet()\n"
@@ -83,7 +84,9 @@ static lab_t *open_lab(void)
     lab.python = &seam_thread;
     lab.loop.loop = Py_NewRef(seam_py_get("loop"));
     lab.context = PyContext_CopyCurrent();
-    if (lab.context == NULL || started_open(&lab.started, on_end, &lab) != 0)
+    lab.loop.ready = Py_NewRef(seam_py_get("ready"));
+    if (lab.context == NULL || started_open(&lab.started, on_end, &lab) != 0 ||
+        next_steps_open(&lab.next, lab.loop.ready, on_next_step, &lab) != 0)
         seam_fail("the lab is open", "it isn't", "");
     return &lab;
 }
@@ -163,6 +166,24 @@ static void each_has_its_own_context(void)
                 "a copy of lab->context for each; PyContext_Enter() before the step, "
                 "PyContext_Exit() after it, however it ends",
                 "%s, and %s outside", seam_py_show("seen"), seam_py_show("var.get()"));
+}
+
+static void giving_way_needs_no_task(void)
+{
+    lab_t          *lab = open_lab();
+    http_request_t *req = serve(lab, "gives_way");
+
+    SEAM_EXPECT(seam_record.answered == 0, "no answer yet", "None: it goes on at the next turn",
+                "%d answered, status %d", seam_record.answered, seam_record.status);
+    SEAM_EXPECT(seam_py_long("len(asyncio.all_tasks(loop))") == 0, "no task",
+                "PYGEN_NEXT with None: give_way(), which puts the next step in the loop's line",
+                "%s tasks", seam_py_show("len(asyncio.all_tasks(loop))"));
+    SEAM_EXPECT(next_step_of(&lab->next, req) != NULL, "its next step is in the loop's line",
+                "give_way(lab, step)", "it isn't");
+    seam_py_run("turn()");
+    expect_answer(200, "its next step is a step like the first: run_step()");
+    SEAM_EXPECT(lab->step == NULL, "lab->step is NULL again", "in later steps as in the first",
+                "it is set");
 }
 
 /* ---- Step 2 ---------------------------------------------------------------------------------- */
@@ -272,9 +293,9 @@ static void an_exception_is_replayed(void)
 /* ---- Step 3 ---------------------------------------------------------------------------------- */
 
 /* The handler's first step, by the test, up to the point where go_on() is due. */
-static first_step_t first_step(lab_t *lab, http_request_t *req, PyObject **value)
+static step_t first_step(lab_t *lab, http_request_t *req, PyObject **value)
 {
-    first_step_t step = {.req = req};
+    step_t step = {.req = req};
 
     step.context = PyContext_Copy(lab->context); /* new, as the coroutine */
     step.coroutine = bridge_call_handler(req);
@@ -287,7 +308,7 @@ static void a_step_that_waits_gets_a_task(void)
     lab_t          *lab = open_lab();
     http_request_t *req = seam_request("waits");
     PyObject       *value = NULL;
-    first_step_t    step = first_step(lab, req, &value);
+    step_t          step = first_step(lab, req, &value);
     Py_ssize_t      held = seam_hold(value);
 
     go_on(lab, &step, PYGEN_NEXT, value);
@@ -307,7 +328,7 @@ static void a_task_goes_on_to_the_answer(void)
     lab_t          *lab = open_lab();
     http_request_t *req = seam_request("waits");
     PyObject       *value = NULL;
-    first_step_t    step = first_step(lab, req, &value);
+    step_t          step = first_step(lab, req, &value);
 
     go_on(lab, &step, PYGEN_NEXT, value);
     Py_DECREF(step.coroutine);
@@ -328,7 +349,7 @@ static void no_task_is_a_500(void)
     lab_t          *lab = open_lab();
     http_request_t *req = seam_request("waits");
     PyObject       *value = NULL;
-    first_step_t    step = first_step(lab, req, &value);
+    step_t          step = first_step(lab, req, &value);
 
     seam_py_run("loop.close()");
     go_on(lab, &step, PYGEN_NEXT, value);
@@ -345,7 +366,7 @@ static void an_entered_task_is_left(void)
     lab_t          *lab = open_lab();
     http_request_t *req = seam_request("waits");
     PyObject       *value = NULL;
-    first_step_t    step = first_step(lab, req, &value);
+    step_t          step = first_step(lab, req, &value);
 
     if (make_task(lab, &step) != 0 || set_current_task(lab, &step, lab->asyncio.enter_task) != 0)
         seam_fail("a task can be made and entered", "it can't", "");
@@ -366,10 +387,10 @@ static void who_asks_gets_the_task(void)
     lab_t          *lab = open_lab();
     http_request_t *req = seam_request("waits");
     PyObject       *value = NULL;
-    first_step_t    step = first_step(lab, req, &value);
+    step_t          step = first_step(lab, req, &value);
 
     lab->step = &step;
-    SEAM_EXPECT(on_task_asked(lab) == 0 && on_task_asked(lab) == 0,
+    SEAM_EXPECT(on_task_asked(lab, false) == 0 && on_task_asked(lab, false) == 0,
                 "on_task_asked() returns 0, however often it is called", "-1 is an exception",
                 "-1");
     SEAM_EXPECT(step.started != NULL && seam_py_long("len(asyncio.all_tasks(loop))") == 1,
@@ -388,6 +409,7 @@ int main(int argc, char **argv)
         {"an_exception_is_a_500", an_exception_is_a_500},
         {"no_coroutine_is_a_500", no_coroutine_is_a_500},
         {"each_has_its_own_context", each_has_its_own_context},
+        {"giving_way_needs_no_task", giving_way_needs_no_task},
         {"a_future_is_replayed", a_future_is_replayed},
         {"giving_way_takes_one_turn", giving_way_takes_one_turn},
         {"giving_way_of_an_early_task", giving_way_of_an_early_task},

@@ -1,6 +1,7 @@
 /*
  * asyncio in handlers: the same answers on every lab that has a loop, however it starts a handler.
- * One table of situations (tests/apps/semantics/), each in the first step and in a later one.
+ * One table of situations (tests/apps/semantics/), each in the first step, behind a sleep(0) and
+ * behind a wait.
  */
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -108,12 +109,16 @@ static const situation_t situations[] = {
 
 enum { SITUATIONS = sizeof situations / sizeof situations[0] };
 
-/* Lab 2 with one loop: some situations are about what another request has left on it. */
+/* With one loop: some situations are about what another request has left on it. */
 static lab_process_t *start(int number)
 {
-    return number == 2 ? lab_start(2, "semantics", "--workers=1", NULL)
-                       : lab_start(number, "semantics", NULL);
+    return number == 2 || number == 5 ? lab_start(number, "semantics", "--workers=1", NULL)
+                                      : lab_start(number, "semantics", NULL);
 }
+
+static const char *const when[] = {"", "?later", "?waited"};
+
+enum { WHEN = sizeof when / sizeof when[0], ROUNDS = 2 * WHEN };
 
 static void check(lab_process_t *lab, client_t *client, const situation_t *situation,
                   const char *query)
@@ -127,15 +132,15 @@ static void check(lab_process_t *lab, client_t *client, const situation_t *situa
     answer_free(&answer);
 }
 
-/* Every situation on one connection, all in the first step, all in a later one, twice. */
+/* Every situation on one connection, all in the first step, all in a later one, and all again. */
 static void check_all(lab_process_t *lab)
 {
     client_t client;
 
     client_connect(&client, lab->port);
-    for (int round = 0; round < 4; round++)
+    for (int round = 0; round < ROUNDS; round++)
         for (int i = 0; i < SITUATIONS; i++)
-            check(lab, &client, &situations[i], round % 2 == 0 ? "" : "?later");
+            check(lab, &client, &situations[i], when[round % WHEN]);
     client_close(&client);
 }
 
@@ -147,7 +152,7 @@ static void check_log(lab_process_t *lab)
     int                      errors = 0;
 
     for (int i = 0; i < SITUATIONS; i++)
-        errors += situations[i].status == 500 ? 4 : 0;
+        errors += situations[i].status == 500 ? ROUNDS : 0;
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
         lab_assert(lab, strstr(lab_stderr(lab), never[i]) == NULL, "the log says '%s'", never[i]);
     lab_assert(lab, count_of(lab_stderr(lab), ": 500, raised in ") == errors,
@@ -193,7 +198,7 @@ Test(semantics, situations_at_once_do_not_meet)
             if (strstr(situations[i].name, "the_") != NULL || situations[i].status == 500)
                 continue; /* what another has left; what fills the log */
             for (int c = 0; c < CLIENTS; c++)
-                lab_send_get(&clients[c], "/%s%s", situations[i].name, c % 2 == 0 ? "" : "?later");
+                lab_send_get(&clients[c], "/%s%s", situations[i].name, when[c % WHEN]);
             for (int c = 0; c < CLIENTS; c++)
                 lab_send_get(&clients[c], "/timeout");
         }
@@ -246,8 +251,10 @@ Test(semantics, generators_are_finished_by_the_loop)
 
 /* ---- Nobody waits any more ------------------------------------------------------------------- */
 
-static const char *const parkings[] = {"/parked", "/parked?task", "/parked?later",
-                                       "/parked?later&task"};
+static const char *const parkings[] = {
+    "/parked",        "/parked?task", "/parked?later", "/parked?later&task",
+    "/parked?waited", "/spins",       "/spins?later",
+};
 
 enum { PARKINGS = sizeof parkings / sizeof parkings[0] };
 
@@ -325,9 +332,48 @@ Test(semantics, a_handler_that_gives_way_for_ever_lets_others_be_served)
             lab_check(lab, "/native", 200, NULL);
         }
         client_reset(&giving_way);
-        lab_expect_event(lab, "cancelled");
+        lab_expect_event(lab, "cancelled, cancelling 1");
         client_reset(&hardly_sleeping);
-        lab_expect_event(lab, "cancelled");
+        lab_expect_event(lab, "cancelled, cancelling 1");
         lab_finish(lab);
+    }
+}
+
+/* They have no task in labs 4 and 5, until somebody counts. */
+Test(semantics, who_gives_way_is_among_all_tasks)
+{
+    client_t giving_way[2];
+
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
+        lab_process_t *lab = start(number);
+
+        for (int c = 0; c < 2; c++) {
+            lab_connect_get(lab, &giving_way[c], "/spins");
+            lab_expect_event(lab, "start");
+        }
+        lab_check(lab, "/counts_tasks", 200, "[3,3,3]");
+        lab_check(lab, "/counts_tasks?later", 200, "[3,3,3]");
+        for (int c = 0; c < 2; c++) {
+            client_reset(&giving_way[c]);
+            lab_expect_event(lab, "cancelled, cancelling 1");
+        }
+        lab_check(lab, "/counts_tasks?waited", 200, "[1,1,1]");
+        lab_finish(lab);
+    }
+}
+
+/* asyncio asks a handle for more than its turn: whose it is, and where it was made. */
+Test(semantics, debug_mode_says_which_handler_takes_long)
+{
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
+        lab_process_t *lab = lab_start(number, "semantics", "--debug", NULL);
+
+        lab_check(lab, "/takes_long", 200, "took long");
+        lab_assert(lab, lab_stop(lab, SIGTERM) == 0, "exit status %d", lab->status);
+        lab_assert(lab, strstr(lab_stderr(lab), "Executing <") != NULL, "nobody took long");
+        lab_assert(lab, strstr(lab_stderr(lab), "situation.<locals>.handler") != NULL,
+                   "the log doesn't say which handler");
+        lab_assert(lab, strstr(lab_stderr(lab), "asked for") != NULL, "no message of the app's");
+        lab_free(lab);
     }
 }

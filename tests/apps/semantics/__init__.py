@@ -1,7 +1,8 @@
 """What a handler may expect of asyncio, in its first step and in later ones: a route each.
 
 The situations are those of CPython's own tests of tasks, time-outs and task groups. Each route runs
-twice: at once, and with ?later behind an await. Answers are the same on every lab that has a loop.
+at once, with ?later behind a sleep(0), with ?waited behind a wait. Answers are the same on every
+lab that has a loop.
 """
 
 from . import (  # noqa: F401 (each adds its routes)

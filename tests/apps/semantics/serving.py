@@ -9,12 +9,14 @@ kept = {}  # from one request to another
 
 
 def situation(function):
-    """Serve the function under its name; it runs after an await if the query says so."""
+    """Serve the function under its name; behind sleep(0) or a wait if the query says so."""
 
     @async_app.get(f"/{function.__name__}")
     async def handler(request):
         if "later" in request.query:
             await asyncio.sleep(0)
+        if "waited" in request.query:
+            await asyncio.get_running_loop().run_in_executor(None, int)
         return await function(request)
 
     return function

@@ -40,5 +40,30 @@ async def spins(request):
     try:
         while True:
             await asyncio.sleep(float(request.query.get("seconds", 0)))
-    finally:
-        event("cancelled")
+    except asyncio.CancelledError:
+        event(f"cancelled, cancelling {asyncio.current_task().cancelling()}")
+        raise
+
+
+@situation
+async def counts_tasks(request):
+    """Those that give way are among all tasks, whoever asks, however often."""
+
+    def count():
+        return len(asyncio.all_tasks() - {kept["background"]})
+
+    counts = [count(), count()]
+    await asyncio.sleep(0)
+    return counts + [count()]
+
+
+@situation
+async def takes_long(request):
+    """In debug mode the loop says who does; what it handles meanwhile has no traceback of ours."""
+    loop = asyncio.get_running_loop()
+    usual, loop.slow_callback_duration = loop.slow_callback_duration, 0
+    await asyncio.sleep(0)
+    loop.call_exception_handler({"message": "asked for"})
+    await asyncio.sleep(0)
+    loop.slow_callback_duration = usual
+    return "took long"
