@@ -1,8 +1,7 @@
 /*
  * What asyncio's loop asks of the handles in its line (BaseEventLoop._run_once(), 3.11 to 3.14):
  * `_cancelled`, `_run()`, and in debug mode `_callback` and `_source_traceback`, for its messages.
- * An object that has these is called in its turn like any other. It costs a third of what a task's
- * handle does, beside the task.
+ * An object that has these is called in its turn like any other.
  */
 #include "lab4_eager_start/next_step.h"
 
