@@ -4,8 +4,8 @@ what debootstrap puts there. Root only; minutes, and a network for apt.
 
 The hand-out: the commands of its dev container and of its workflow, read out of these files, with
 the starter (which must build, and get its grade) and with the solution in place (all must pass).
-The autograder: unpacked and run as Gradescope does, in /autograder, on the solution, on a submission
-without files and on one that is no code; results.json must be what Gradescope can read.
+The autograder: unpacked and run as Gradescope does, in /autograder, on the solution, on a
+submission without files and on one that is no code; results.json must be what Gradescope can read.
 Exit status: 0 if all is so."""
 
 import argparse

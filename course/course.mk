@@ -18,13 +18,15 @@ SEAM_PLAIN_SRC = course/seam/seam.c course/seam/completions.c
 SEAM_PY_SRC = course/seam/python.c $(SEAM_LABS:%=course/seam/%.c)
 SEAMS = $(BIN)/seam_completions $(SEAM_LABS:%=$(BIN)/seam_%)
 
-$(SEAM_LABS:%=$(BIN)/seam_%): $(BIN)/seam_%: $(EMBED)/course/seam/%.o $(EMBED)/course/seam/python.o \
-        $(PLAIN)/course/seam/seam.o $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
+$(SEAM_LABS:%=$(BIN)/seam_%): $(BIN)/seam_%: $(EMBED)/course/seam/%.o \
+        $(EMBED)/course/seam/python.o $(PLAIN)/course/seam/seam.o \
+        $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(PY_LIBS) $(HTTP_LIBS)
 
 $(BIN)/seam_lab4: $(EMBED)/lab4_eager_start/started.o $(EMBED)/lab4_eager_start/next_step.o
 
-$(BIN)/seam_completions: $(call plain,$(SEAM_PLAIN_SRC)) $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
+$(BIN)/seam_completions: $(call plain,$(SEAM_PLAIN_SRC)) \
+        $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(HTTP_LIBS)
 
 -include $(patsubst %.o,%.d,$(call plain,$(SEAM_PLAIN_SRC)) $(call py,$(SEAM_PY_SRC)))
@@ -35,7 +37,7 @@ PY_SRC += $(SEAM_PY_SRC)
 seams_of = $(if $(filter 1,$(1)),$(BIN)/seam_completions) $(filter %/seam_lab$(1),$(SEAMS))
 check-programs: $(LAB:%=$(BIN)/lab%) $(call seams_of,$(LAB))
 
-# The same with sanitizers, for the checks that want them; where SAN is chosen, that is all there is.
+# The same with sanitizers, for the checks that want them; where SAN is chosen, that's all there is.
 sanitized = +$(Q)$(if $(SAN),,$(MAKE) --no-print-directory SAN=$(1) $(2))
 check-memory:
 	$(if $(filter-out 0,$(LAB)),$(call sanitized,address$(comma)undefined,check-programs))
@@ -43,7 +45,8 @@ check-races:
 	$(if $(filter 1,$(LAB)),$(call sanitized,thread,check-queue))
 check-queue: $(BIN)/seam_completions
 
-check: $(LAB:%=lab%) check-programs check-memory check-races ## LAB=1: test your work, step by step (STEP=, TEST=)
+checked = $(LAB:%=lab%) check-programs check-memory check-races
+check: $(checked) ## LAB=1: test your work, step by step (STEP=, TEST=)
 	@$(PYTHON) course/check.py --bin-dir $(BIN) $(or $(LAB),'')$(STEP:%= --step %)$(TEST:%= --test %)
 
 grade: ## LAB=1: the score table and build/grade/lab1/results.json (FROM=DIR)
@@ -64,4 +67,5 @@ doctor: ## is this machine ready for the labs?
 print-bin:
 	@echo $(BIN)
 
-.PHONY: check check-memory check-programs check-queue check-races doctor grade handin predict print-bin
+.PHONY: check check-memory check-programs check-queue check-races doctor grade handin predict \
+        print-bin

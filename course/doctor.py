@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""`make doctor`: is this machine ready for the labs? A line for each thing that matters, and what to
-do about it. Exit status: 0 if all that is needed is there."""
+"""`make doctor`: is this machine ready for the labs? A line for each thing that matters, and what
+to do about it. Exit status: 0 if all that is needed is there."""
 
 import os
 import platform
@@ -48,8 +48,8 @@ def main():
     good, text = dependencies()
     say(good, "libraries and headers", text or "make deps installs them, or says what is missing")
     say(os.path.isdir("/proc/self/task"), "/proc: the tests read thread states there")
-    say(shutil.which("wrk"), "wrk, which --bench runs", "Debian: apt-get install wrk", False)
-    say(shutil.which("strace"), "strace, for some questions", "Debian: apt-get install strace", False)
+    for tool, purpose in (("wrk", "which --bench runs"), ("strace", "for some questions")):
+        say(shutil.which(tool), f"{tool}, {purpose}", f"Debian: apt-get install {tool}", False)
     cores = len(os.sched_getaffinity(0)) if linux else os.cpu_count()
     say(cores >= 2, f"cores: {cores}", "on one core wake-ups cost less: other figures", False)
     print("ready" if not wrong else f"{wrong} missing")

@@ -50,7 +50,7 @@ def main():
     if dirty:
         sys.exit(
             f"handin: commit first (git add . && git commit), or remove: {', '.join(dirty)}\n"
-            "  `make predict` and `make reproduce` write into predictions-labN.md: that is yours too"
+            "  `make predict` and `make reproduce` write predictions-labN.md: that is yours too"
         )
     missing = [path for path in paths if not os.path.isfile(os.path.join(labs.ROOT, path))]
     if missing:

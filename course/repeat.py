@@ -49,7 +49,8 @@ def grade_once(lab, student):
     done = subprocess.run([*command, "--from", student], capture_output=True, text=True)
     if done.returncode != 0:
         return done.stderr.strip() or f"grade.py: exit status {done.returncode}"
-    with open(os.path.join(labs.ROOT, f"build/grade/lab{lab}/results.json"), encoding="utf-8") as file:
+    path = os.path.join(labs.ROOT, f"build/grade/lab{lab}/results.json")
+    with open(path, encoding="utf-8") as file:
         results = json.load(file)
     failed = [test["output"] for test in results["tests"] if test["status"] != "passed"]
     return "\n".join([results["output"], *failed]).strip()

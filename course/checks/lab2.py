@@ -46,7 +46,7 @@ def lab2_leaves_loops_to_their_threads(t):
     watching.expect_own_threads(t, server)
 
 
-alone(0, "close_stops_workers_then_the_main_loop", "Given code: threads are joined, in their order.")
+alone(0, "close_stops_workers_then_the_main_loop", "Given code: threads are joined, in order.")
 alone(2, "pick_goes_round", "Each worker in its turn.")
 alone(2, "pick_passes_over_the_full", "A worker without room is passed over; NULL if none has any.")
 alone(3, "run_reaches_the_workers_loop", "The coroutine goes to the worker's loop.")

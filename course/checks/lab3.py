@@ -73,7 +73,7 @@ def lab3_memory_is_sound(t):
 def lab3_runs_hooks(t):
     """Start-up hooks run before the first request, shut-down hooks after the last, in reverse."""
     server = t.start(app="hooks")
-    cause = "bridge_app_startup() in lab_open(), bridge_app_shutdown() in lab_close(), both attached"
+    cause = "attached: bridge_app_startup() in lab_open(), bridge_app_shutdown() in lab_close()"
     server.event("first start on MainThread", cause, already=True)
     server.event("second start on MainThread", cause, already=True)
     server.stop()

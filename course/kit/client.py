@@ -1,4 +1,4 @@
-"""A small HTTP client over a raw socket: sends the bytes it is given, reads one answer at a time."""
+"""A small HTTP client over a raw socket: sends the bytes it is given, reads an answer at a time."""
 
 import socket
 import struct

@@ -65,7 +65,7 @@ def write_starter(target, lab):
 
 
 def share_dependencies(target):
-    """What tools/deps.sh has fetched into build/deps serves the tree as well: no second download."""
+    """What tools/deps.sh has fetched into build/deps serves the tree too: no second download."""
     ours, theirs = os.path.join(ROOT, "build/deps"), os.path.join(target, "build/deps")
     if os.path.isdir(ours) and not os.path.exists(theirs):
         shutil.copytree(ours, theirs, symlinks=True)
@@ -93,7 +93,7 @@ def bin_dir(tree):
 
 
 def _remove_students_parts(tree, lab):
-    """From a built starter: what comes out of the student's files, libraries and programs included."""
+    """From a built starter: all that is made of the student's files, libraries and programs too."""
     for path in [
         *glob.glob(f"{tree}/build/*/bin"),
         *glob.glob(f"{tree}/build/*/*.a"),
@@ -154,7 +154,8 @@ def grade(lab, student, only=None, show=None, leaderboard=False):
     lab_checks = running.load(lab)
     points = weights(lab, lab_checks)
     if os.geteuid() == 0:
-        lock(f"/run/looplab/uid-{sandbox.STUDENT_UID}")  # limits are per user: one grading at a time
+        # Limits are per user: one grading at a time.
+        lock(f"/run/looplab/uid-{sandbox.STUDENT_UID}")
     base = os.path.join(ROOT, f"build/grade/lab{lab}/base")
     lock(base)
     write_starter(base, lab)

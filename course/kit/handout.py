@@ -1,8 +1,8 @@
 """Builds hand-outs: the tree that a student starts from, made from the solutions by their markers.
 
-A hand-out of lab N holds what MANIFEST lists, the labs from 1 to N - 1 solved, lab N with its gaps,
-and no later lab; lab 0 is alone in its own. Nothing that isn't listed gets into it, so a new file is
-private until somebody says otherwise.
+A hand-out of lab N holds what MANIFEST lists, the labs from 1 to N - 1 solved, lab N with its
+gaps, and no later lab; lab 0 is alone in its own. Nothing that isn't listed gets into it, so a new
+file is private until somebody says otherwise.
 """
 
 import gzip

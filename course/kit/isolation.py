@@ -1,9 +1,10 @@
 """A room of its own for each program of a student's: namespaces, where the grader may make them.
 
 As root on Linux, unless a container forbids it. What is spawned into a room, and all that this
-starts, lives in a PID namespace whose first process is ours; when that is killed the kernel ends all
-the others at once, whatever they do. They see no process but their own, nothing of the grader's files,
-and only a small memory file system where they could write: what they put there goes with the room.
+starts, lives in a PID namespace whose first process is ours; when that is killed the kernel ends
+all the others at once, whatever they do. They see no process but their own, nothing of the grader's
+files, and only a small memory file system where they could write: what they put there goes with the
+room.
 """
 
 import ctypes
@@ -46,8 +47,8 @@ def _hold():
 class Room:
     """
     with Room(folder) as room: what is spawned in this block is born into it, and calls
-    room.furnish() before it gives up root. `folder` is what it sees of a place that it may write to;
-    of `hidden` it sees nothing.
+    room.furnish() before it gives up root. `folder` is what it sees of a place that it may write
+    to; of `hidden` it sees nothing.
     """
 
     def __init__(self, folder, hidden=()):

@@ -1,7 +1,8 @@
 """How fast a student's server is beside the solution: for a leaderboard, never for the score.
 
-Ratios, since seconds are the machine's: both servers are loaded by wrk in short rounds, in turn, and
-the ratio is formed in each round. Only for who has full marks: what is fast and wrong is no use.
+Ratios, since seconds are the machine's: both servers are loaded by wrk in short rounds, in turn,
+and the ratio is formed in each round. Only for who has full marks: what is fast and wrong is no
+use.
 """
 
 import os

@@ -147,8 +147,8 @@ class _Reader:
                 continue
             if closing.group(2, 3) != (lab, step):
                 self.fail(
-                    f"this closes LAB {closing.group(2)}, STEP {closing.group(3)}, but line {opened}"
-                    f" has opened LAB {lab}, STEP {step}"
+                    f"this closes LAB {closing.group(2)}, STEP {closing.group(3)}, but line"
+                    f" {opened} has opened LAB {lab}, STEP {step}"
                 )
             if not any(text.strip() for text in solution):
                 self.fail("nothing stands in this gap")
@@ -187,9 +187,9 @@ def gaps(file, text):
 
 def render(file, text, lab, filled=()):
     """
-    The file as the hand-out of `lab` shows it. That lab's gaps hold their stubs, but for the steps in
-    `filled`; so do those of later labs, which aren't to be seen yet. Those of earlier labs hold their
-    solutions. No marker is left.
+    The file as the hand-out of `lab` shows it. That lab's gaps hold their stubs, but for the steps
+    in `filled`; so do those of later labs, which aren't to be seen yet. Those of earlier labs hold
+    their solutions. No marker is left.
     """
     lines, shown = [], _syntax_of(file).shown
     for part in parse(file, text):

@@ -30,7 +30,8 @@ class Context:
     def program(self, name):
         path = os.path.join(self.tree, self.bin_dir, name)
         if not os.path.exists(path):
-            raise Failed(f"{name} is built", "it isn't: its code doesn't compile or link, see above")
+            seen = "it isn't: its code doesn't compile or link, see above"
+            raise Failed(f"{name} is built", seen)
         return path
 
     def start(self, *arguments, app="park", folder="tests/apps"):

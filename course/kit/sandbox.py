@@ -55,7 +55,7 @@ _rooms = {}  # of programs that run: {pid: isolation.Room}
 
 
 def adopt_orphans():
-    """From now on orphans of our descendants become our children. Linux only; harmless elsewhere."""
+    """From now on orphans of our descendants are our children. Linux only; harmless elsewhere."""
     global _adopts
     _adopts = hasattr(_libc, "prctl") and _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 

@@ -1,4 +1,4 @@
-"""Runs the seam tests: programs in C that call one gap at a time, between neighbours that are fakes.
+"""Runs the seam tests: programs in C that call one gap at a time, between fake neighbours.
 
 Such a program shares its process with the student's code. So it isn't believed for its exit status
 alone, nor for what it prints on the way: its last line has to repeat a word that it reads from
@@ -44,7 +44,7 @@ def _run(t, program, test, cause):
 
 
 def _fail(lines, status, what, cause):
-    """Take apart what seam_fail() in course/seam/seam.c prints; `cause` is of a sanitizer's report."""
+    """Take apart what seam_fail() in seam.c prints; `cause` is of a sanitizer's report."""
     parts = {"expected": "", "seen": "", "cause": ""}
     for line in lines:
         key, _, rest = line.strip().partition(": ")

@@ -198,7 +198,7 @@ class Server:
             raise Failed(expected, "a thread keeps running", cause)
 
     def unread(self, port):
-        """Bytes from the connection of the client's `port` that the server hasn't read. Linux only."""
+        """Bytes from the client's `port` that the server hasn't read. Linux only."""
         with open("/proc/net/tcp", encoding="ascii") as file:
             for line in file:
                 fields = line.split()

@@ -29,8 +29,8 @@ def expect_500(t, server, cause=""):
 
 def expect_cancelled(t, server, cause, end_cause):
     """
-    tests/apps/park.py: a client leaves while its handler waits: that is cancelled, others are served.
-    `cause`: why it may not be; `end_cause`: why the server may not drain then
+    tests/apps/park.py: a client leaves while its handler waits, which is cancelled; others are
+    served. `cause`: why it may not be; `end_cause`: why the server may not drain then
     """
     leaving = t.connect(server, "A")
     leaving.send("/park/0?name=A")

@@ -22,7 +22,8 @@ _EARLY = re.compile(r"^\s*\d+\s+\.(preinit_array|init_array|ctors)\b", re.MULTIL
 _FORBIDDEN = re.compile(
     r"stdin|(__isoc99_)?v?f?scanf|f?getc|getchar|gets|getline"
     r"|(__)?(p?read|readv|open(at)?|fgets|fread|getdelim|fopen|fdopen)(64|_2|_chk|_unlocked)*"
-    r"|exit|_exit|_Exit|quick_exit|syscall|dlv?sym|dlopen|ptrace|mprotect|execv?[lpe]*|posix_spawnp?"
+    r"|exit|_exit|_Exit|quick_exit|syscall|dlv?sym|dlopen|ptrace|mprotect|execv?[lpe]*"
+    r"|posix_spawnp?"
     r"|uv_fs_\w+|uv_spawn|uv_read_start|PyRun_\w+|Py_CompileString\w*|PyEval_Eval\w*"
     r"|__\w+_default_options|__lsan_\w*"
 )

@@ -1,5 +1,5 @@
-"""What no single answer shows, of a whole server: memory that grows, memory that is touched after it
-was freed, loops that a foreign thread touches."""
+"""What no single answer shows, of a whole server: memory that grows, memory that is touched after
+it was freed, loops that a foreign thread touches."""
 
 import json
 
@@ -49,7 +49,8 @@ def expect_no_growth(t, server):
             raise Failed(
                 f"as many of Python's blocks after {REQUESTS} more requests {kind[0]}",
                 f"{grown[-1]} more, and each time before: {', '.join(map(str, grown))}",
-                f"a reference is lost in each request {kind[0]}: which of your new ones isn't released?",
+                f"a reference is lost in each request {kind[0]}: which of your new ones isn't"
+                " released?",
             )
     server.stop()
 
@@ -76,5 +77,6 @@ def expect_own_threads(t, server):
         raise Failed(
             "each loop is called by its own thread",
             "RuntimeError: Non-thread-safe operation",
-            "from another thread only call_soon_threadsafe() is allowed: it locks, and wakes the loop",
+            "from another thread only call_soon_threadsafe() is allowed: it locks, and wakes the"
+            " loop",
         )

@@ -30,7 +30,10 @@ def run(t, *options):
 
 
 def start(t, *options, count=2, isolation="processes"):
-    """So many workers, each of which has run its start-up hook. (The default depends on the Python.)"""
+    """
+    So many workers, each of which has run its start-up hook. `isolation` is always given, since the
+    lab's own default depends on the Python.
+    """
     server = t.start(f"--workers={count}", f"--isolation={isolation}", *options, app="cores")
     for _ in range(count):
         cause = "every worker has run the app's start-up hooks before the lab says that it listens"
@@ -60,7 +63,7 @@ def one_of_each(t, server, cause=CAUSE):
 
 
 def expect_drain(t, server):
-    """SIGTERM while a handler waits on each of two workers: both are answered, then it ends with 0."""
+    """SIGTERM while a handler waits on each of two workers: both are answered, then it ends."""
     cause = "every worker is told to drain, and answers what it has"
     pair = [connection for connection, _, _ in one_of_each(t, server)]
     for connection in pair:

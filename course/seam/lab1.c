@@ -1,4 +1,4 @@
-/* Lab 1, steps 2 to 5: lab1_single_loop/dispatch.c between a loop, tasks and a queue that record. */
+/* Lab 1, steps 2 to 5: lab1_single_loop/dispatch.c; its loop, tasks and queue are fakes. */
 #include "course/seam/python.h"
 
 /* NOLINTNEXTLINE(bugprone-suspicious-include): the file under test, static functions and all. */

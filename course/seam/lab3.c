@@ -1,4 +1,4 @@
-/* Lab 3: lab3_sync_handlers/dispatch.c with handlers of the test's, and answers that are recorded. */
+/* Lab 3: lab3_sync_handlers/dispatch.c with handlers of the test's, and recorded answers. */
 #include "course/seam/python.h"
 
 /* NOLINTNEXTLINE(bugprone-suspicious-include): the file under test, static functions and all. */

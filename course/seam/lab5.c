@@ -1,6 +1,7 @@
 /*
- * Lab 5: sockets that share a port, and the team between workers that are fakes: a test holds a fake
- * worker's end of the pair of sockets, says there what a worker would say, and reads what it is told.
+ * Lab 5: sockets that share a port, and the team between workers that are fakes: a test holds a
+ * fake worker's end of the pair of sockets, says there what a worker would say, and reads what it is
+ * told.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -25,8 +25,8 @@ static http_request_t *requests[8];
 static unsigned        request_count;
 
 /*
- * calls: what the code under test has called, in order, as (name, argument). alive counts objects of
- * a kind that exist, so that a reference that is lost shows.
+ * calls: what the code under test has called, in order, as (name, argument). alive counts objects
+ * of a kind that exist, so that a reference that is lost shows.
  */
 static const char fakes[] =
     "import asyncio, gc, inspect, weakref\n"

@@ -2,8 +2,8 @@
  * What the seam tests share. A seam test calls one gap of a lab, with neighbours that are fakes and
  * only record what reaches them; so it can go green before any other step is written.
  *
- * Each program is a table of tests and seam_main(). `build/.../bin/seam_lab1 submit_reaches_the_loop`
- * runs one; course/kit/seams.py runs them for `make check` and `make grade`, and shows what failed.
+ * Each program is a table of tests and seam_main(); `build/.../bin/seam_lab1 start_makes_a_task` runs
+ * one. course/kit/seams.py runs them for `make check` and `make grade`, and shows what failed.
  *
  * thread: main, but for what says otherwise.
  */
