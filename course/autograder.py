@@ -1,16 +1,13 @@
 #!/usr/bin/env python3
 """`make autograder LAB=N`: build/autograder/labN.zip, to be uploaded to Gradescope as it is."""
 
-import argparse
 import os
 
 from kit import bundle, labs
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lab", choices=labs.NUMBERS, help=f"LAB={' or '.join(labs.NUMBERS)}")
-    lab = int(parser.parse_args().lab)
+    lab = labs.parser(__doc__).parse_args().lab
     path = os.path.join(labs.ROOT, f"build/autograder/lab{lab}.zip")
     print(f"{path}: {bundle.write(lab, path)} files")
 

@@ -8,7 +8,6 @@ The autograder: unpacked and run as Gradescope does, in /autograder, on the solu
 submission without files and on one that is no code; results.json must be what Gradescope can read.
 Exit status: 0 if all is so."""
 
-import argparse
 import json
 import os
 import re
@@ -17,7 +16,7 @@ import subprocess
 import sys
 import zipfile
 
-from kit import bundle, handout, labs, markers
+from kit import bundle, handout, labs
 
 SUITE = "bookworm"
 BARE = os.path.join(labs.ROOT, "build/bare")
@@ -80,9 +79,8 @@ def run_in(tree, folder, command, expect=0):
 
 def solution(lab):
     """{path: bytes} of what a student hands in who has solved everything."""
-    steps = {gap.step for gap in markers.all_gaps(labs.ROOT) if gap.lab == lab}
     tree = os.path.join(BARE, "solved")
-    handout.write_tree(tree, lab, filled=steps)
+    handout.write_solution(tree, lab)
     found = {}
     for path in labs.ALLOWED[lab]:
         with open(os.path.join(tree, path), "rb") as file:
@@ -185,13 +183,12 @@ def check_autograder(tree, lab):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lab", choices=labs.NUMBERS, help=f"LAB={' or '.join(labs.NUMBERS)}")
+    parser = labs.parser(__doc__)
     parser.add_argument("--only", choices=("handout", "autograder"))
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("check-autograder: debootstrap and chroot need root")
-    lab, parts = int(arguments.lab), {"handout": check_handout, "autograder": check_autograder}
+    lab, parts = arguments.lab, {"handout": check_handout, "autograder": check_autograder}
     try:
         for name, check in parts.items():
             if arguments.only in (None, name):

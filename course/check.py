@@ -2,7 +2,6 @@
 """`make check LAB=N`: the public tests of a lab, on your own tree. Says what was sent, what was
 expected, what came, and where to read on. Exit status: 0 if all have passed."""
 
-import argparse
 import os
 import sys
 import time
@@ -27,14 +26,13 @@ def wanted(lab_checks, arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lab", choices=labs.NUMBERS, help=f"LAB={' or '.join(labs.NUMBERS)}")
+    parser = labs.parser(__doc__)
     parser.add_argument("--bin-dir", required=True)
     parser.add_argument("--step", type=int)
     parser.add_argument("--test")
     arguments = parser.parse_args()
     sandbox.adopt_orphans()
-    lab_checks = running.load(int(arguments.lab), hidden=False)
+    lab_checks = running.load(arguments.lab, hidden=False)
     if not lab_checks:
         running.complain(f"lab {arguments.lab} has no tests here")
     began = time.monotonic()

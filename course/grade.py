@@ -2,7 +2,6 @@
 """`make grade LAB=N [FROM=DIR]`: grade the student's files of DIR. Prints the score table and
 writes build/grade/labN/results.json. Exit status: 0 if it came to a grade, whatever that is."""
 
-import argparse
 import os
 import sys
 
@@ -10,15 +9,14 @@ from kit import grading, labs, running, sandbox
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lab", choices=labs.NUMBERS, help=f"LAB={' or '.join(labs.NUMBERS)}")
+    parser = labs.parser(__doc__)
     parser.add_argument("--from", dest="student", default=labs.ROOT)
     parser.add_argument(
         "--leaderboard", action="store_true", help="with full marks: speed beside the solution's"
     )
     parser.add_argument("--verbose", action="store_true", help="say what failed")
     arguments = parser.parse_args()
-    lab = int(arguments.lab)
+    lab = arguments.lab
     results = os.path.join(labs.ROOT, f"build/grade/lab{lab}/results.json")
     if os.path.exists(results):
         os.remove(results)  # nobody shall take the last student's for this one's

@@ -5,7 +5,6 @@ them your predictions and notes.txt.
 Asks how many hours it took and what was unclear (HOURS=8 UNCLEAR='...' answers in advance). In a
 git repository it refuses while anything isn't committed: what is handed in is what was tested."""
 
-import argparse
 import os
 import subprocess
 import sys
@@ -39,12 +38,11 @@ def add(archive, name, data):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lab", choices=labs.NUMBERS, help=f"LAB={' or '.join(labs.NUMBERS)}")
+    parser = labs.parser(__doc__)
     parser.add_argument("--hours")
     parser.add_argument("--unclear")
     arguments = parser.parse_args()
-    lab = int(arguments.lab)
+    lab = arguments.lab
     paths = labs.ALLOWED[lab]
     dirty = uncommitted()
     if dirty:

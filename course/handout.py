@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """`make handout LAB=N`: build/handout/labN/, the starter tree of a lab, and its tarball."""
 
-import argparse
 import os
 import sys
 
@@ -9,13 +8,11 @@ from kit import handout, labs, markers
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lab", type=int, choices=sorted(labs.FOLDERS))
-    lab = parser.parse_args().lab
+    lab = labs.parser(__doc__).parse_args().lab
     folder = os.path.join(labs.ROOT, "build/handout")
     tree = os.path.join(folder, f"lab{lab}")
     try:
-        gaps = [gap for gap in markers.all_gaps(labs.ROOT) if gap.lab == lab]
+        gaps = markers.gaps_of(labs.ROOT, lab)
         paths = handout.write_tree(tree, lab)
     except markers.MarkerError as error:
         sys.exit(str(error))

@@ -2,16 +2,13 @@
 """`make predict LAB=N`: write your predictions down before you measure; once they are written, it
 shows them. `make reproduce` measures what they ask and puts it beside them."""
 
-import argparse
 import sys
 
 from kit import labs, predictions
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lab", choices=labs.NUMBERS, help=f"LAB={' or '.join(labs.NUMBERS)}")
-    lab = int(parser.parse_args().lab)
+    lab = labs.parser(__doc__).parse_args().lab
     path = predictions.path_of(lab)
     rows = predictions.read(lab)
     if rows:

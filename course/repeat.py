@@ -4,7 +4,6 @@
 Grades the solution REPEAT times in a row, with BUSY=1 beside a busy loop on each core. A test that
 fails now and then costs somebody points that they have earned. Exit status: 0 if none has."""
 
-import argparse
 import contextlib
 import json
 import os
@@ -14,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from kit import handout, labs, markers
+from kit import handout, labs
 
 _SPIN = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    sum(range(1 << 16))\n"
 
@@ -38,8 +37,7 @@ def busy_cores(wanted):
 def solution(lab):
     """A folder with what a student hands in who has solved everything."""
     folder = tempfile.mkdtemp(prefix="looplab-solution-")
-    steps = {gap.step for gap in markers.all_gaps(labs.ROOT) if gap.lab == lab}
-    handout.write_tree(folder, lab, filled=steps)
+    handout.write_solution(folder, lab)
     return folder
 
 
@@ -57,12 +55,11 @@ def grade_once(lab, student):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lab", choices=labs.NUMBERS, help=f"LAB={' or '.join(labs.NUMBERS)}")
+    parser = labs.parser(__doc__)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--busy", action="store_true")
     arguments = parser.parse_args()
-    lab, wrong, began = int(arguments.lab), 0, time.monotonic()
+    lab, wrong, began = arguments.lab, 0, time.monotonic()
     student = solution(lab)
     try:
         for number in range(1, arguments.times + 1):

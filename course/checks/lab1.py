@@ -61,9 +61,7 @@ alone(5, "gone_with_the_loop_closed_is_quiet", "The loop is closed: no exception
 @check(lab=1, step=0)
 def lab1_starts(t):
     """The server starts, answers in C, and stops."""
-    server = t.start(app=None)
-    t.get(server, "/native").expect(200, "Hello, World!")
-    server.stop()
+    situations.expect_native(t, t.start(app=None))
 
 
 @check(lab=1, step=4, after=(1, 2, 3), needs=("lab1_starts",))

@@ -12,9 +12,7 @@ def alone(step, test, title):
 @check(lab=3, step=0)
 def lab3_starts(t):
     """The server starts, answers in C, and stops."""
-    server = t.start(app=None)
-    t.get(server, "/native").expect(200, "Hello, World!")
-    server.stop()
+    situations.expect_native(t, t.start(app=None))
 
 
 alone(1, "a_result_is_the_answer", "What the handler returns is the answer.")
@@ -44,10 +42,8 @@ def lab3_serves_nobody_while_one_waits(t):
     first = t.connect(server, "A").send("/park/0?name=A")
     server.event("start A", "the handler is called")
     other.send("/fast?name=B")
-    server.wait_asleep()
-    if server.unread(other.port) == 0:
-        cause = "handlers run on the HTTP thread itself, one at a time"
-        raise Failed("B's request is still unread while A waits", "it has been read", cause)
+    cause = "handlers run on the HTTP thread itself, one at a time"
+    situations.expect_unread(t, server, other, cause)
     server.expect_silence("B's handler runs on another thread: then this is another lab")
     server.open_gate(0)
     for event in ("end A", "start B"):

@@ -7,42 +7,21 @@ from kit.checks import check
 @check(lab=1, step=4, after=(1, 2, 3), needs=("lab1_serves",), hidden=True)
 def hidden_lab1_pipelined_in_order(t):
     """Requests on one connection are answered in their order, whatever order they end in."""
-    server = t.start()
-    connection = t.connect(server, "A")
-    connection.send("/park/0?name=first")
-    server.event("start first")
-    connection.send("/fast?name=second")
-    server.event("start second", "a request that waits doesn't keep the next one from starting")
-    server.open_gate(0)
-    server.event("end first")
-    connection.answer().expect(200, '"park":"first"', "answers in order of completion")
-    connection.answer().expect(200, "second", "answers in order of completion")
-    server.stop()
+    cause = "a request that waits doesn't keep the next one from starting"
+    situations.expect_in_order(t, t.start(), cause)
 
 
 @check(lab=1, step=4, after=(1, 2, 3), needs=("lab1_serves",), hidden=True)
 def hidden_lab1_drains_what_is_in_flight(t):
     """SIGTERM while a handler waits: it is answered, then the server ends with 0."""
-    server = t.start()
-    parked = t.connect(server, "A").send("/park/0?name=A")
-    server.event("start A")
-    server.terminate()
-    server.open_gate(0)
-    server.event("end A", "what is in flight is answered before the loop stops")
-    parked.answer().expect(200, '"park":"A"')
-    server.expect_end(0)
+    situations.expect_drained(t, t.start(), "what is in flight is answered before the loop stops")
 
 
 @check(lab=1, step=4, after=(1, 2, 3), needs=("lab1_serves",), hidden=True)
 def hidden_lab1_many_at_once(t):
     """64 requests parked at once, then released: 64 answers, none dropped."""
-    server = t.start()
-    connections = situations.park(t, server, 64)
-    server.open_gate(0)
-    for number, connection in enumerate(connections):
-        cause = "64 end at once: one wake-up delivers them all, and nothing is dropped"
-        connection.answer().expect(200, f'"park":"{number}"', cause)
-    server.stop(0, cause)
+    cause = "64 end at once: one wake-up delivers them all, and nothing is dropped"
+    situations.expect_all_answered(t, t.start(), cause)
 
 
 @check(lab=1, step=5, after=(1, 2, 3, 4), needs=("lab1_client_gone_cancels",), hidden=True)

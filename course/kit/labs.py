@@ -1,5 +1,6 @@
 """The labs: their folders, the files that are the student's, and who works on which tree."""
 
+import argparse
 import fcntl
 import os
 
@@ -13,7 +14,6 @@ FOLDERS = {
     4: "lab4_eager_start",
     5: "lab5_loop_per_core",
 }
-NUMBERS = [str(number) for number in FOLDERS]  # as they stand on a command line
 
 # What a student may change, and all that is taken from them. Each exists in the hand-out.
 ALLOWED = {
@@ -27,6 +27,23 @@ ALLOWED = {
 
 # Files that aren't written but made: (the step that makes them, what the starter has instead).
 MADE = {0: {"lab0_first_run/trace.json": (4, b'{"traceEvents": []}\n')}}
+
+
+
+def number(text):
+    """A lab's, from a command line."""
+    if text not in map(str, FOLDERS):
+        known = " or ".join(map(str, FOLDERS))
+        raise argparse.ArgumentTypeError(f"LAB={known}, not {text!r}")
+    return int(text)
+
+
+def parser(description):
+    """Of a command that is about one lab."""
+    found = argparse.ArgumentParser(description=description)
+    found.add_argument("lab", type=number, help="its number")
+    return found
+
 
 _locks = {}
 

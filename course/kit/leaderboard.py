@@ -8,7 +8,7 @@ use.
 import os
 import sys
 
-from . import grading, handout, markers, sandbox
+from . import grading, handout, sandbox
 from .checks import Failed
 from .labs import ROOT, lock
 from .server import Server
@@ -49,8 +49,7 @@ def _reference(lab):
     """The solution, built beside the starter that grading copies."""
     tree = os.path.join(ROOT, f"build/grade/lab{lab}/reference")
     lock(tree)
-    steps = {gap.step for gap in markers.all_gaps(ROOT) if gap.lab == lab}
-    handout.write_tree(tree, lab, filled=steps)
+    handout.write_solution(tree, lab)
     grading.share_dependencies(tree)
     status, output, _ = grading.make(tree, "-j2", f"lab{lab}", limits=sandbox.UNLIMITED)
     if status != 0:

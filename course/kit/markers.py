@@ -221,3 +221,12 @@ def all_gaps(root):
         with open(os.path.join(root, path), encoding="utf-8") as file:
             found += gaps(path, file.read())
     return sorted(found, key=lambda gap: (gap.lab, gap.step, gap.file, gap.line))
+
+
+def gaps_of(root, lab):
+    return [gap for gap in all_gaps(root) if gap.lab == lab]
+
+
+def steps_of(root, lab):
+    """The numbers of the lab's steps, in their order."""
+    return sorted({gap.step for gap in gaps_of(root, lab)})

@@ -6,6 +6,12 @@ import secrets
 from .checks import Failed
 
 
+def expect_native(t, server):
+    """The server answers in C, and stops: that needs nothing of a student's."""
+    t.get(server, "/native").expect(200, "Hello, World!")
+    server.stop()
+
+
 def expect_served(t, server, query=""):
     """GET / gets its answer from Python, and so does a path with something in it."""
     for _ in range(3):
@@ -40,6 +46,51 @@ def expect_cancelled(t, server, cause, end_cause):
     t.get(server, "/fast?name=B").expect(200, "B", "the server goes on after a client has left")
     server.event("start B")
     server.stop(0, end_cause)
+
+
+def expect_in_order(t, server, cause=""):
+    """
+    tests/apps/park.py: two requests on one connection, of which the second ends first: answers in
+    their order. `cause`: why the second may not even begin
+    """
+    connection = t.connect(server, "A")
+    connection.send("/park/0?name=first")
+    server.event("start first")
+    connection.send("/fast?name=second")
+    server.event("start second", cause)
+    server.open_gate(0)
+    server.event("end first")
+    connection.answer().expect(200, '"park":"first"', "answers in order of completion")
+    connection.answer().expect(200, "second", "answers in order of completion")
+    server.stop()
+
+
+def expect_drained(t, server, cause):
+    """tests/apps/park.py: SIGTERM while a handler waits: it is answered, then it ends with 0."""
+    parked = t.connect(server, "A").send("/park/0?name=A")
+    server.event("start A")
+    server.terminate()
+    server.open_gate(0)
+    server.event("end A", cause)
+    parked.answer().expect(200, '"park":"A"')
+    server.expect_end(0)
+
+
+def expect_all_answered(t, server, cause=""):
+    """tests/apps/park.py: 64 requests wait at once, then are let go: 64 answers."""
+    connections = park(t, server, 64)
+    server.open_gate(0)
+    for number, connection in enumerate(connections):
+        connection.answer().expect(200, f'"park":"{number}"', cause)
+    server.stop(0, cause)
+
+
+def expect_unread(t, server, connection, cause=""):
+    """The request on that connection lies in the kernel, while a handler keeps the server busy."""
+    server.wait_asleep()
+    if server.unread(connection.port) == 0:
+        expected = f"{connection.name}'s request is still unread while A waits"
+        raise Failed(expected, "it has been read", cause)
 
 
 def park(t, server, count, cause=""):

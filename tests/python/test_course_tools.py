@@ -12,7 +12,7 @@ COURSE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "c
 sys.path.insert(0, COURSE)
 
 import mutants  # noqa: E402
-from kit import answers, bundle, handout, labs, markers, predictions, traces  # noqa: E402
+from kit import answers, bundle, handout, labs, predictions, traces  # noqa: E402
 from kit.checks import Failed  # noqa: E402
 
 
@@ -115,8 +115,7 @@ class Mutants(WithFolder):
     def test_every_patch_fits_the_solution_as_it_is(self):
         for lab in labs.FOLDERS:
             tree = os.path.join(self.folder, f"lab{lab}")
-            steps = {gap.step for gap in markers.all_gaps(labs.ROOT) if gap.lab == lab}
-            handout.write_tree(tree, lab, filled=steps)
+            handout.write_solution(tree, lab)
             for mutant in mutants.of_lab(lab):
                 command = ["patch", "-p1", "--batch", "--dry-run", "--fuzz=0", "-i", mutant.path]
                 done = subprocess.run(command, cwd=tree, capture_output=True, text=True)
