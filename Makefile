@@ -697,11 +697,13 @@ clean: ## remove what was built, keep what was fetched
 distclean: clean ## remove that too
 	$(Q)rm -rf build
 
+# A hand-out has no sources for the rest, nor the scripts.
+DONE_IN_HANDOUT = all|lab0 .*|reproduce|deps|python|clean|distclean|help|check|grade|handin|predict|doctor
 help: ## this list
 	@echo 'usage: make [command] [VARIABLE=value]'
 	@echo
 	@sed -n 's/^\([a-z_0-9][-a-z_0-9. ]*\):.*## \(.*\)/\1|\2/p' Makefile $(wildcard course/*.mk) | \
-	    awk -F'|' '{ printf "  %-21s %s\n", $$1, $$2 }'
+	    awk -F'|' '$(call in_handout,/^($(DONE_IN_HANDOUT))[|]/) { printf "  %-21s %s\n", $$1, $$2 }'
 	@echo
 	@sed -n 's/^## /  /p' Makefile $(wildcard course/*.mk)
 

@@ -2,12 +2,14 @@
 """`make check-autograder LAB=N`: hand-out and autograder in a bare Debian 12, where nothing is but
 what debootstrap puts there. Root only; minutes, and a network for apt.
 
-The hand-out: the commands of its dev container and of its workflow, read out of these files, with
-the starter (which must build, and get its grade) and with the solution in place (all must pass).
+The hand-out: the commands of its dev container, of its workflow and of its pages, read out of these
+files, with the starter (which must build, and get its grade) and with the solution in place (all
+must pass).
 The autograder: unpacked and run as Gradescope does, in /autograder, on the solution, on a
 submission without files and on one that is no code; results.json must be what Gradescope can read.
 Exit status: 0 if all is so."""
 
+import itertools
 import json
 import os
 import re
@@ -16,7 +18,7 @@ import subprocess
 import sys
 import zipfile
 
-from kit import bundle, handout, labs
+from kit import bundle, commands, handout, labs
 
 SUITE = "bookworm"
 BARE = os.path.join(labs.ROOT, "build/bare")
@@ -57,18 +59,22 @@ def bare_tree():
     return tree
 
 
-def run_in(tree, folder, command, expect=0):
-    """Run in the tree, with a /proc and a /dev that go when it ends. returns its output"""
+def run_in(tree, folder, command, expect=0, typed="", online=False):
+    """
+    Run in the tree, with a /proc and a /dev that go when it ends, and ports of its own if it isn't
+    `online`; `typed` is its standard input. returns its output
+    """
     print(f"  {folder}$ {command}", flush=True)
     inside = f"cd {folder} && {command}"
     outside = (
-        'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && '
+        ("" if online else "ip link set lo up && ")
+        + 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && '
         'exec chroot "$0" /usr/bin/env -i HOME=/root PATH="$PATH" sh -c "$1"'
     )
     unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
     done = subprocess.run(
-        [*unshare, "sh", "-c", outside, tree, inside],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        [*unshare, *([] if online else ["--net"]), "sh", "-c", outside, tree, inside],
+        input=typed, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, errors="replace", timeout=1200,
         env={**os.environ, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
     )  # fmt: skip
@@ -98,6 +104,51 @@ def put(folder, files):
 
 # ---- The hand-out --------------------------------------------------------------------------------
 
+# A server is told to end once it listens and what is to be done meanwhile has been done.
+UNTIL_CTRL_C = """({server}) >/tmp/said 2>&1 &
+until grep -q 'listening on' /tmp/said; do
+    kill -0 $! || {{ cat /tmp/said; exit 1; }}
+    sleep 0.1
+done
+{meanwhile}
+kill -INT $(pidof {name})
+wait $! || {{ status=$?; cat /tmp/said; exit $status; }}"""
+COMMIT = "git add . && git commit --quiet --message=work"
+
+
+def run_command(tree, inside, command, passes=True):
+    """One that a page names. Unless all `passes` yet, checks only have to come to their end."""
+    text, expect, typed = command.text, 0, ""
+    if "PY=" in text:
+        print(f"  not run, for it builds a Python: {text}")
+        return
+    if command.server:
+        meanwhile = "\n".join(command.meanwhile)
+        text = UNTIL_CTRL_C.format(server=text, meanwhile=meanwhile, name=command.server)
+    elif text.startswith("make check") and not passes:
+        expect = None
+    elif text.startswith("make predict"):
+        typed = "half of it, because\n" * 2
+    elif text.startswith("make reproduce"):
+        text += " QUICK=1"
+    elif text.startswith("make handin"):
+        text = f"{COMMIT} && {text} HOURS=1 UNCLEAR=nothing"
+    elif text.startswith("diff "):
+        expect = 1
+    output = run_in(tree, inside, text, expect, typed)
+    if text.startswith("make check") and not re.search(r"\d+ of \d+ passed", output):
+        raise Wrong(f"`{text}` came to no end:\n{output[-4000:]}")
+
+
+def commands_of_pages(handed_out, lab):
+    """(those that are for the starter: what comes before predictions; all), each once."""
+    first, found = [], []
+    for page in ("README.md", f"{labs.FOLDERS[lab]}/README.md"):
+        with open(os.path.join(handed_out, page), encoding="utf-8") as file:
+            found += (of_page := commands.of_page(file.read()))
+        first += itertools.takewhile(lambda c: not c.text.startswith("make predict"), of_page)
+    return list(dict.fromkeys(first)), list(dict.fromkeys(found))
+
 
 def commands_of(handed_out):
     """(the dev container's, the workflow's), as they stand in the files."""
@@ -117,7 +168,13 @@ def check_handout(tree, lab):
     folder = tree + inside
     handout.write_tree(folder, lab)
     container, steps = commands_of(folder)
-    run_in(tree, inside, container)
+    run_in(tree, inside, container, online=True)
+    run_in(tree, inside, "git config --global user.email student@example.org")
+    run_in(tree, inside, "git config --global user.name Student")
+    run_in(tree, inside, f"git init --quiet && {COMMIT}")
+    first, named = commands_of_pages(folder, lab)
+    for command in first:
+        run_command(tree, inside, command, passes=False)
     for command in steps:
         output = run_in(tree, inside, command, expect=None)
         if not re.search(r"total: \d+/\d+|\d+ of \d+ passed", output):
@@ -125,9 +182,10 @@ def check_handout(tree, lab):
     put(folder, solution(lab))
     for command in steps:
         run_in(tree, inside, command)
-    output = run_in(tree, inside, f"make handin LAB={lab} HOURS=1 UNCLEAR=nothing")
-    if f"lab{lab}.zip" not in output:
-        raise Wrong(f"nothing is packed:\n{output}")
+    for command in named:
+        run_command(tree, inside, command)
+    if not os.path.exists(os.path.join(folder, f"build/handin/lab{lab}.zip")):
+        raise Wrong("nothing is packed")
 
 
 # ---- The autograder ------------------------------------------------------------------------------
@@ -170,7 +228,7 @@ def check_autograder(tree, lab):
         for info in archive.infolist():
             os.chmod(archive.extract(info, os.path.join(base, "source")), info.external_attr >> 16)
     shutil.copy2(os.path.join(base, "source/run_autograder"), base)
-    run_in(tree, "/autograder/source", "./setup.sh")
+    run_in(tree, "/autograder/source", "./setup.sh", online=True)
     for name, files, low, high in (
         ("the solution", solution(lab), 1.0, 1.0),
         ("no file at all", {}, 0.0, 0.15),

@@ -10,6 +10,13 @@ import sys
 
 from kit import labs
 
+TOOLS = [  # (tool, its package, what it is for)
+    ("wrk", "wrk", "which --bench runs"),
+    ("curl", "curl", "to ask a server"),
+    ("strace", "strace", "for some questions"),
+    ("ss", "iproute2", "for a question of lab 5"),
+]
+
 
 def version(*command):
     try:
@@ -48,8 +55,8 @@ def main():
     good, text = dependencies()
     say(good, "libraries and headers", text or "make deps installs them, or says what is missing")
     say(os.path.isdir("/proc/self/task"), "/proc: the tests read thread states there")
-    for tool, purpose in (("wrk", "which --bench runs"), ("strace", "for some questions")):
-        say(shutil.which(tool), f"{tool}, {purpose}", f"Debian: apt-get install {tool}", False)
+    for tool, package, purpose in TOOLS:
+        say(shutil.which(tool), f"{tool}, {purpose}", f"Debian: apt-get install {package}", False)
     cores = len(os.sched_getaffinity(0)) if linux else os.cpu_count()
     say(cores >= 2, f"cores: {cores}", "on one core wake-ups cost less: other figures", False)
     print("ready" if not wrong else f"{wrong} missing")

@@ -10,5 +10,6 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 as_root apt-get update -qq
 as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends ca-certificates git make python3 procps strace
+    apt-get install -y -qq --no-install-recommends \
+    ca-certificates curl git iproute2 make procps python3 strace
 make deps

@@ -12,7 +12,7 @@ from support import WithFolder
 COURSE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "course")
 sys.path.insert(0, COURSE)
 
-from kit import handout, labs, markers  # noqa: E402
+from kit import commands, handout, labs, markers  # noqa: E402
 
 GAPS = markers.all_gaps(labs.ROOT)
 LABS = sorted({gap.lab for gap in GAPS})
@@ -157,6 +157,81 @@ class Handout(WithFolder):
         self.assertEqual(seen[0], seen[1])
         with tarfile.open(os.path.join(self.folder, "one")) as tar:
             self.assertEqual(sorted(tar.getnames()), [f"looplab-lab{LABS[0]}/{p}" for p in paths])
+
+
+class Pages(WithFolder):
+    """What a student reads first names nothing that isn't in the tree."""
+
+    def setUp(self):
+        super().setUp()
+        self.trees = {}
+        for lab in LABS:
+            self.trees[lab] = os.path.join(self.folder, f"lab{lab}")
+            handout.write_tree(self.trees[lab], lab)
+
+    def read(self, lab, *paths):
+        text = ""
+        for path in paths:
+            with open(os.path.join(self.trees[lab], path), encoding="utf-8") as file:
+                text += file.read()
+        return text
+
+    def pages(self):
+        """(lab, path, text) of each."""
+        for lab in LABS:
+            for path in ("README.md", f"{labs.FOLDERS[lab]}/README.md"):
+                yield lab, path, self.read(lab, path)
+
+    def test_links_lead_somewhere(self):
+        for lab, page, text in self.pages():
+            for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+                path = os.path.join(self.trees[lab], os.path.dirname(page), link)
+                self.assertTrue(os.path.exists(path), f"lab {lab}, {page}: {link}")
+
+    def named(self, pattern):
+        """(lab, the match) wherever a command of a page has that."""
+        for lab, page, text in self.pages():
+            found = commands.of_page(text)
+            self.assertTrue(found, page)
+            for command in found:
+                for match in re.finditer(pattern, command.text):
+                    yield lab, match
+
+    def test_make_knows_what_it_is_told_to(self):
+        for lab, match in self.named(r"\bmake (\S+)((?: \w+=\S+)*)"):
+            makefiles = self.read(lab, "Makefile", "course/course.mk")
+            self.assertRegex(makefiles, rf"(?m)^([\w-]+ )*{match[1]}( [\w-]+)*:", f"lab {lab}")
+            for variable in re.findall(r"(\w+)=", match[2]):
+                self.assertRegex(makefiles, rf"(?m)^##.*\b{variable}=", f"lab {lab}: {match[0]}")
+
+    def test_labs_know_their_options(self):
+        for lab, match in self.named(r"\./lab(\d)((?: -\S+)*)"):
+            self.assertLessEqual(int(match[1]), lab)
+            for option in re.findall(r" --([\w-]+)", match[2]):
+                options = self.read(lab, "common/lab/options.c")
+                self.assertIn(f'"{option}"', options, f"lab {lab}: {match[0]}")
+
+
+class Commands(unittest.TestCase):
+    """What course/kit/commands.py makes of a page."""
+
+    def of(self, text):
+        return commands.of_page(text)
+
+    def test_those_of_blocks_and_of_sentences_come_in_their_order(self):
+        text = "```sh\nmake lab1   # builds it\n```\nThen `make\ncheck LAB=1`; `./labN` too.\n"
+        self.assertEqual([c.text for c in self.of(text)], ["make lab1", "make check LAB=1"])
+
+    def test_a_loop_is_one(self):
+        text = "```sh\nfor c in 1 2; do\n    ./lab1 & sleep 1\ndone\nmake\n```\n"
+        self.assertEqual([c.text.count("\n") for c in self.of(text)], [2, 0])
+        self.assertEqual(self.of(text)[0].server, "")
+
+    def test_a_server_runs_on_and_what_asks_it_comes_meanwhile(self):
+        text = "```sh\nmake lab1 && ./lab1 --debug\ncurl http://x/\n./lab1 --bench\n```\n"
+        server, other = self.of(text)
+        self.assertEqual((server.server, server.meanwhile), ("lab1", ("curl http://x/",)))
+        self.assertEqual(other.server, "")
 
 
 if __name__ == "__main__":
