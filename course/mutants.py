@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Mutants: wrong solutions, one mistake each; the grader must fail every one, where it belongs.
 
-    mutants.py [LAB] [NAME...]
+    mutants.py [LAB...] [NAME...]
 
 A mutant is a patch against the solved lab, course/mutants/labN/NAME.patch, below a header:
 
@@ -62,13 +62,14 @@ def apply(mutant, tree):
         raise grading.GraderError(f"{mutant.path} doesn't apply:\n{done.stdout}{done.stderr}")
 
 
-def judge(lab, mutant, steps, by_name):
+def fault_of(lab, mutant):
     """returns what is wrong, or None"""
+    by_name = {check.name: check for check in running.loaded(lab)}
     check = by_name.get(mutant.header["Test"])
     if check is None or str(check.step) != mutant.header["Step"]:
         return f"no test {mutant.header['Test']} at step {mutant.header['Step']}"
     alone = "Alone" in mutant.header
-    tree = building.write(lab, steps)
+    tree = building.write(lab, set(markers.steps_of(labs.ROOT, lab)))
     apply(mutant, tree)
     where = building.build(lab, sanitizers.TARGETS if alone else [check.build], warnings=True)
     outcome = running.run_one(check, tree, where, sandbox.Limits())
@@ -87,23 +88,28 @@ def judge(lab, mutant, steps, by_name):
     return None
 
 
+def judge(lab, mutant):
+    """returns (a line that says how it went, is something wrong)"""
+    fault = fault_of(lab, mutant)
+    return f"lab {lab}, {mutant.name}: {fault or 'caught'}", fault is not None
+
+
 def main():
-    sandbox.adopt_orphans()
-    began, wrong, count = time.monotonic(), 0, 0
+    began, wrong = time.monotonic(), 0
     wanted_labs = [int(a) for a in sys.argv[1:] if a.isdigit()] or sorted(labs.FOLDERS)
     names = [a for a in sys.argv[1:] if not a.isdigit()]
-    for lab in wanted_labs:
-        steps = {gap.step for gap in markers.all_gaps(labs.ROOT) if gap.lab == lab}
-        by_name = {check.name: check for check in running.load(lab)}
-        for mutant in of_lab(lab):
-            if names and mutant.name not in names:
-                continue
-            fault = judge(lab, mutant, steps, by_name)
-            count, wrong = count + 1, wrong + (fault is not None)
-            print(f"lab {lab}, {mutant.name}: {fault or 'caught'}", flush=True)
+    jobs = [
+        (lab, mutant)
+        for lab in wanted_labs
+        for mutant in of_lab(lab)
+        if not names or mutant.name in names
+    ]
+    for said, is_wrong in building.judge_all(judge, jobs) if jobs else ():
+        print(said, flush=True)
+        wrong += is_wrong
     seconds = time.monotonic() - began
-    print(f"{count} mutants, {wrong} not caught as they should be, {seconds:.0f} s")
-    sys.exit(wrong > 0 or count == 0)
+    print(f"{len(jobs)} mutants, {wrong} not caught as they should be, {seconds:.0f} s")
+    sys.exit(wrong > 0 or not jobs)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The red gate: the starter fails exactly the tests that it should.
 
-    redgate.py LAB [--only NAME]
+    redgate.py [LAB...] [--only NAME]
 
-Builds the lab with none, 1, 1 and 2, ... of its steps filled in, and with all but one; runs every
+Builds each lab with none, 1, 1 and 2, ... of its steps filled in, and with all but one; runs every
 test, hidden ones too. A test must be green exactly if its step and those it names in `after` are
 filled in; the untouched starter gets at most 15 % of the points. Exit status: 0 if all is so."""
 
@@ -22,12 +22,9 @@ def selections(steps):
         yield f"all but step {step}", set(steps) - {step}
 
 
-def judge(lab, name, filled, lab_checks):
-    """returns what is wrong, a line each"""
-    tree = building.write(lab, filled)
-    where = building.build(lab)
-    wrong, points = [], grading.weights(lab, lab_checks)
-    outcomes = running.run(lab_checks, tree, where, sandbox.Limits())
+def assess(outcomes, filled, points):
+    """returns (points, what is wrong, a text each)"""
+    wrong = []
     for outcome in outcomes:
         check = outcome.check
         needed = {check.step, *check.after} - {0}
@@ -37,26 +34,40 @@ def judge(lab, name, filled, lab_checks):
     score = sum(points[o.check.name] for o in outcomes if o.status == "passed")
     if not filled and score > 0.15 * sum(points.values()):
         wrong.append(f"the starter gets {score} of {sum(points.values())} points")
+    return score, wrong
+
+
+def judge(lab, name, filled):
+    """returns (a line that says how it went, what is wrong)"""
+    began, lab_checks = time.monotonic(), running.loaded(lab)
+    tree = building.write(lab, filled)
+    where = building.build(lab)
+    outcomes = running.run(lab_checks, tree, where, sandbox.Limits())
+    score, wrong = assess(outcomes, filled, grading.weights(lab, lab_checks))
     green = sum(outcome.status == "passed" for outcome in outcomes)
-    print(f"lab {lab}, {name}: {green} of {len(outcomes)} green, {score} points", flush=True)
-    return wrong
+    seconds = time.monotonic() - began
+    said = f"lab {lab}, {name}: {green} of {len(outcomes)} green, {score} points, {seconds:.0f} s"
+    return said, [f"lab {lab}, {name}: {text}" for text in wrong]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lab", type=int, choices=sorted(labs.FOLDERS))
+    parser.add_argument("labs", type=labs.number, nargs="*", help="all of them, unless told")
     parser.add_argument("--only", help="one of the selections, by its name")
     arguments = parser.parse_args()
-    sandbox.adopt_orphans()
+    jobs = [
+        (lab, name, filled)
+        for lab in arguments.labs or sorted(labs.FOLDERS)
+        for name, filled in selections(markers.steps_of(labs.ROOT, lab))
+        if arguments.only in (None, name)
+    ]
     began, wrong = time.monotonic(), []
-    steps = sorted({gap.step for gap in markers.all_gaps(labs.ROOT) if gap.lab == arguments.lab})
-    lab_checks = running.load(arguments.lab)
-    for name, filled in selections(steps):
-        if arguments.only in (None, name):
-            wrong += [f"{name}: {text}" for text in judge(arguments.lab, name, filled, lab_checks)]
-    print("\n".join(wrong))
-    print(f"red gate of lab {arguments.lab}: {len(wrong)} wrong, {time.monotonic() - began:.0f} s")
-    sys.exit(bool(wrong))
+    for said, faults in building.judge_all(judge, jobs):
+        print(said, flush=True)
+        wrong += faults
+    print(*wrong, sep="\n")
+    print(f"red gate: {len(jobs)} builds, {len(wrong)} wrong, {time.monotonic() - began:.0f} s")
+    sys.exit(bool(wrong) or not jobs)
 
 
 if __name__ == "__main__":
