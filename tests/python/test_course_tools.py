@@ -5,6 +5,7 @@ import subprocess
 import sys
 import unittest
 import zipfile
+from unittest import mock
 
 from support import WithFolder
 
@@ -12,7 +13,7 @@ COURSE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "c
 sys.path.insert(0, COURSE)
 
 import mutants  # noqa: E402
-from kit import answers, bundle, handout, labs, predictions, traces  # noqa: E402
+from kit import answers, building, bundle, handout, labs, predictions, traces  # noqa: E402
 from kit.checks import Failed  # noqa: E402
 
 
@@ -109,6 +110,25 @@ class Bundle(WithFolder):
         for name in ("setup.sh", "course/hidden/lab1.py", "course/kit/handout.py", "Makefile"):
             self.assertIn(name, names)
         self.assertEqual(len(names), len(set(names)))
+
+
+def judge_nothing(lab, name):
+    return lab, name, building._tree, os.getpid()
+
+
+class Building(unittest.TestCase):
+    """Without a build: what processes have to do with trees."""
+
+    def test_results_come_in_order_and_no_two_processes_share_a_tree(self):
+        jobs = [(1, "a"), (2, "b"), (0, "c"), (5, "d"), (3, "e")]
+        with mock.patch.object(building, "_prepare") as prepare:
+            found = list(building.judge_all(judge_nothing, jobs))
+        self.assertEqual([(lab, name) for lab, name, _, _ in found], jobs)
+        pairs = {(tree, pid) for _, _, tree, pid in found}
+        self.assertEqual(len(pairs), len({tree for tree, _ in pairs}))
+        self.assertEqual(len(pairs), len({pid for _, pid in pairs}))
+        self.assertNotIn(os.getpid(), [pid for _, pid in pairs])
+        prepare.assert_called_once_with(5, min(5, building.PROCESSES))
 
 
 class Mutants(WithFolder):
