@@ -245,8 +245,10 @@ ifneq ($(filter-out $(COMPILES_NOTHING),$(GOALS)),)
   endif
 endif
 
+# A make that tells another one what to build, for the same Python, has made it already.
+CONFIG_MADE ?=
 build_python = $(if $(PY),tools/python.sh '$(PY)')
-$(CONFIG): FORCE
+$(CONFIG): $(if $(filter $(CONFIG),$(CONFIG_MADE)),,FORCE)
 	@$(build_python)
 	@$(if $(call on,$(DEPS)),tools/deps.sh)
 	@mkdir -p $(@D)

@@ -38,7 +38,7 @@ seams_of = $(if $(filter 1,$(1)),$(BIN)/seam_completions) $(filter %/seam_lab$(1
 check-programs: $(LAB:%=$(BIN)/lab%) $(call seams_of,$(LAB))
 
 # The same with sanitizers, for the checks that want them; where SAN is chosen, that's all there is.
-sanitized = +$(Q)$(if $(SAN),,$(MAKE) --no-print-directory SAN=$(1) $(2))
+sanitized = +$(Q)$(if $(SAN),,$(MAKE) --no-print-directory CONFIG_MADE='$(CONFIG)' SAN=$(1) $(2))
 check-memory:
 	$(if $(filter-out 0,$(LAB)),$(call sanitized,address$(comma)undefined,check-programs))
 check-races:

@@ -6,6 +6,7 @@ variant changes is compiled again. More processes than cores: a variant that han
 waits for a deadline and needs none.
 """
 
+import functools
 import multiprocessing
 import os
 import shutil
@@ -17,6 +18,8 @@ from .labs import ROOT, lock
 PROCESSES = (os.cpu_count() or 1) + 1
 
 _tree = ""  # of this process
+
+_bin_dir = functools.cache(grading.bin_dir)  # it is always the same
 
 
 def _path(name):
@@ -78,4 +81,4 @@ def build(lab, builds=tuple(sanitizers.TARGETS), warnings=False):
     )
     if status != 0 or ("warning:" in output and not warnings):
         raise grading.GraderError(f"lab {lab} doesn't build, or with warnings:\n{output}")
-    return grading.bin_dir(_tree)
+    return _bin_dir(_tree)
