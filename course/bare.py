@@ -59,12 +59,12 @@ def bare_tree():
     return tree
 
 
-def run_in(tree, folder, command, expect=0, typed="", online=False):
+def run_in(tree, folder, command, expect=0, typed="", online=False, shown=""):
     """
     Run in the tree, with a /proc and a /dev that go when it ends, and ports of its own if it isn't
-    `online`; `typed` is its standard input. returns its output
+    `online`; `typed` is its standard input, `shown` what is said of it. returns its output
     """
-    print(f"  {folder}$ {command}", flush=True)
+    print(f"  {folder}$ {shown or command}", flush=True)
     inside = f"cd {folder} && {command}"
     outside = (
         ("" if online else "ip link set lo up && ")
@@ -105,7 +105,8 @@ def put(folder, files):
 # ---- The hand-out --------------------------------------------------------------------------------
 
 # A server is told to end once it listens and what is to be done meanwhile has been done.
-UNTIL_CTRL_C = """({server}) >/tmp/said 2>&1 &
+UNTIL_CTRL_C = """: >/tmp/said
+({server}) >/tmp/said 2>&1 &
 until grep -q 'listening on' /tmp/said; do
     kill -0 $! || {{ cat /tmp/said; exit 1; }}
     sleep 0.1
@@ -118,12 +119,13 @@ COMMIT = "git add . && git commit --quiet --message=work"
 
 def run_command(tree, inside, command, passes=True):
     """One that a page names. Unless all `passes` yet, checks only have to come to their end."""
-    text, expect, typed = command.text, 0, ""
+    text, expect, typed, shown = command.text, 0, "", ""
     if "PY=" in text:
         print(f"  not run, for it builds a Python: {text}")
         return
     if command.server:
         meanwhile = "\n".join(command.meanwhile)
+        shown = "; ".join([f"{text}   (and Ctrl-C)", *command.meanwhile])
         text = UNTIL_CTRL_C.format(server=text, meanwhile=meanwhile, name=command.server)
     elif text.startswith("make check") and not passes:
         expect = None
@@ -135,7 +137,7 @@ def run_command(tree, inside, command, passes=True):
         text = f"{COMMIT} && {text} HOURS=1 UNCLEAR=nothing"
     elif text.startswith("diff "):
         expect = 1
-    output = run_in(tree, inside, text, expect, typed)
+    output = run_in(tree, inside, text, expect, typed, shown=shown)
     if text.startswith("make check") and not re.search(r"\d+ of \d+ passed", output):
         raise Wrong(f"`{text}` came to no end:\n{output[-4000:]}")
 

@@ -96,11 +96,11 @@ def judge(lab, mutant):
 
 def main():
     began, wrong = time.monotonic(), 0
-    wanted_labs = [int(a) for a in sys.argv[1:] if a.isdigit()] or sorted(labs.FOLDERS)
+    wanted_labs = [int(a) for a in sys.argv[1:] if a.isdigit()] or labs.FOLDERS
     names = [a for a in sys.argv[1:] if not a.isdigit()]
     jobs = [
         (lab, mutant)
-        for lab in wanted_labs
+        for lab in sorted(wanted_labs, reverse=True)
         for mutant in of_lab(lab)
         if not names or mutant.name in names
     ]

@@ -26,14 +26,16 @@ def _path(name):
     return os.path.join(ROOT, "build/course", name)
 
 
-def _prepare(lab, count):
-    """Make the trees: of the last lab, which has those before it too, solved and built."""
+def _prepare(labs, count):
+    """Make the trees: of the last of the labs, which has those before it too, solved and built."""
     global _tree
     _tree = base = _path("base")
     lock(base)
     grading.share_dependencies(base)
-    handout.write_solution(base, lab)
-    build(lab)
+    handout.write_solution(base, max(labs))
+    build(max(labs))
+    if 1 in labs:  # only its checks want that build
+        build(1, [sanitizers.RACES])
     for number in range(1, count + 1):
         shutil.rmtree(_path(str(number)), ignore_errors=True)
         shutil.copytree(base, _path(str(number)), symlinks=True)
@@ -54,7 +56,7 @@ def judge_all(judge, jobs):
     first item is its lab. yields the results, in the order of the jobs
     """
     count = min(len(jobs), PROCESSES)
-    _prepare(max(job[0] for job in jobs), count)
+    _prepare({job[0] for job in jobs}, count)
     counter = multiprocessing.Value("i", 0)
     context = multiprocessing.get_context("fork")  # with the checks that have been loaded
     with ProcessPoolExecutor(count, context, _begin, (counter,)) as pool:

@@ -16,8 +16,7 @@ OPTIONS = {
     "TSAN_OPTIONS": "exitcode=98:halt_on_error=1:memory_limit_mb=2048",
 }
 KNOWN_LEAKS = "course/kit/leaks.txt"  # what Python keeps for good, from 3.13 on
-_LEAVES_STRINGS = re.compile(r"python-3\.?1[3-9]")
-_NO_GIL = re.compile(r"python-3\.?\d+t")
+_LEAVES_THINGS = re.compile(r"python-3\.?1[3-9]")
 _BEGIN = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:")
 _FRAME = re.compile(r"^ +#\d+ 0x\w+ in (\w+) \S*?((?:lab\d_|common/|course/)\S+)")
 _SHOWN = 8
@@ -31,14 +30,8 @@ def bin_dir(plain, build):
 
 
 def options(tree, where):
-    """
-    For the programs in that folder of the tree. A Python without a GIL has memory of its own, which
-    LeakSanitizer doesn't look into: it would take for lost whatever is known only there.
-    """
-    if _NO_GIL.search(where):
-        memory = OPTIONS["ASAN_OPTIONS"].replace("detect_leaks=1", "detect_leaks=0")
-        return OPTIONS | {"ASAN_OPTIONS": memory}
-    if _LEAVES_STRINGS.search(where):
+    """For the programs in that folder of the tree."""
+    if _LEAVES_THINGS.search(where):
         known = os.path.join(tree, KNOWN_LEAKS)
         return OPTIONS | {"LSAN_OPTIONS": f"suppressions={known}:print_suppressions=0"}
     return OPTIONS
@@ -49,6 +42,11 @@ def limits_for(limits, where):
     if "-san-" not in where:
         return limits
     return replace(limits, memory=0, random_addresses="-san-thread" not in where)
+
+
+def threads_in(where):
+    """How many threads such programs have that aren't theirs: one bounds their memory."""
+    return int(re.search(r"-san-\S*(address|thread)", where) is not None)
 
 
 def report(text):

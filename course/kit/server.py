@@ -168,12 +168,14 @@ class Server:
         raise Failed(f"the server has a thread {thread}", "it has none")
 
     def thread_names(self):
-        """As the system knows them. Linux only."""
+        """As the system knows them; a sanitizer's own is left out. Linux only."""
         names = []
         for task in os.listdir(f"/proc/{self.process.pid}/task"):
             with open(f"/proc/{self.process.pid}/task/{task}/comm", encoding="utf-8") as file:
                 names.append(file.read().strip())
-        return names
+        extra = sanitizers.threads_in(self.t.bin_dir)
+        ours = [name for name in names if name == self.name]
+        return [name for name in names if name != self.name] + ours[extra:]
 
     def _until_asleep(self, or_else=lambda: False):
         """

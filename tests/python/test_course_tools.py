@@ -128,7 +128,7 @@ class Building(unittest.TestCase):
         self.assertEqual(len(pairs), len({tree for tree, _ in pairs}))
         self.assertEqual(len(pairs), len({pid for _, pid in pairs}))
         self.assertNotIn(os.getpid(), [pid for _, pid in pairs])
-        prepare.assert_called_once_with(5, min(5, building.PROCESSES))
+        prepare.assert_called_once_with({0, 1, 2, 3, 5}, min(5, building.PROCESSES))
 
 
 class Mutants(WithFolder):

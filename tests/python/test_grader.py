@@ -251,6 +251,11 @@ class Sanitizers(unittest.TestCase):
         self.assertEqual(sanitizers.bin_dir(plain, sanitizers.RACES), chosen)
         self.assertEqual(sanitizers.bin_dir(chosen, sanitizers.MEMORY), chosen)
 
+    def test_some_have_a_thread_of_their_own(self):
+        for name, count in (("", 0), ("-san-undefined", 0), ("-san-address-undefined", 1),
+                            ("-san-thread", 1)):
+            self.assertEqual(sanitizers.threads_in(f"build/cpython-311{name}/bin"), count, name)
+
     def test_a_report_is_its_first_line_and_the_frames_of_this_repository(self):
         text = (
             "said before\n=====\n==12==ERROR: AddressSanitizer: heap-use-after-free on 0x1\n"
@@ -267,6 +272,7 @@ LEAKS = """
 #include <stdlib.h>
 static void *volatile last;
 __attribute__((noinline)) void *PyUnicode_New(void) { return malloc(600); }
+__attribute__((noinline)) void *PyThread_allocate_lock(void) { return malloc(32); }
 __attribute__((noinline)) void *on_done(void) { return malloc(24); }
 int main(void) { last = LEAK(); last = NULL; return 0; }
 """
@@ -284,25 +290,21 @@ class Leaks(WithFolder):
         return done.returncode, sanitizers.report(done.stderr)
 
     def test_one_of_a_students_is_found_beside_each_python(self):
-        for name in ("cpython-311", "cpython-313", "python-3.13"):
+        for name in ("cpython-311", "cpython-313", "python-3.13", "python-3.13t", "cpython-313t"):
             status, found = self.run_leaking("on_done", f"build/{name}-san-address-undefined/bin")
             self.assertEqual((name, status), (name, 99))
             self.assertIn("detected memory leaks", found)
 
-    def test_a_string_that_python_keeps_is_known_from_3_13_on(self):
-        for name, expected in (("cpython-311", 99), ("cpython-313", 0), ("python-3.13", 0)):
+    def test_what_python_keeps_is_known_from_3_13_on(self):
+        for name, expected in (("cpython-311", 99), ("cpython-313", 0), ("python-3.13t", 0)):
             where = f"build/{name}-san-address-undefined/bin"
-            status, found = self.run_leaking("PyUnicode_New", where)
-            self.assertEqual((name, status), (name, expected), found)
+            for function in ("PyUnicode_New", "PyThread_allocate_lock"):
+                status, found = self.run_leaking(function, where)
+                self.assertEqual((name, function, status), (name, function, expected), found)
 
     def test_each_hand_out_has_the_list_of_what_is_known(self):
         for lab in labs.FOLDERS:
             self.assertIn(sanitizers.KNOWN_LEAKS, handout.contents(labs.ROOT, lab))
-
-    def test_none_is_looked_for_where_python_has_no_gil(self):
-        for name in ("cpython-313t", "python-3.13t", "python-3.13t-pgo"):
-            options = sanitizers.options(labs.ROOT, f"build/{name}-san-address-undefined/bin")
-            self.assertIn("detect_leaks=0", options["ASAN_OPTIONS"])
 
 
 class Symbols(WithFolder):
