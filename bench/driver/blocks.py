@@ -14,6 +14,7 @@ from .servers import Server, ServerError
 OTHERS_LIMIT = 0.03  # share of all CPUs that other processes may take during a block
 MAX_REPEATS = 3  # then the least disturbed of the attempts is kept, and flagged
 WARM_UP_SECONDS = 1
+BRIEF_WARM_UP_SECONDS = 0.3  # by one connection, of a run that has hundreds of configurations
 OVERHEAD_SECONDS = 0.3  # of starting wrk and reading /proc; only for the time that is left
 
 
@@ -26,6 +27,7 @@ class Configuration:
     pipelined: bool = False
     python: str = ""  # the name of the embedded interpreter, where a run has several
     connections: int = wrk.CONNECTIONS
+    once: bool = False  # in the first round only
 
     @property
     def program(self):
@@ -82,17 +84,19 @@ class Run:
 
     `optional` servers are left out with a line to the user if they fail under load; `time_limit` is
     when a run stops measuring disturbed blocks again; `least_seconds` is a function that says how
-    long a configuration's blocks are at least. `folder`, `start` and `measure_block` are for tests.
+    long a configuration's blocks are at least. `brief_warm_up`: once a server, by one connection,
+    in place of a block for each configuration. `folder`, `start` and `measure_block` are for tests.
     """
 
     def __init__(self, specs, configurations, rounds, seconds, partial_name, fingerprint,
                  optional=(), time_limit=None, least_seconds=lambda configuration: 0,
-                 folder=results.FOLDER, start=Server, measure_block=one_block):
+                 brief_warm_up=False, folder=results.FOLDER, start=Server,
+                 measure_block=one_block):
         self.specs, self.configurations = specs, list(configurations)
         self.rounds, self.seconds = rounds, seconds
         self.partial_name, self.folder = partial_name, folder
         self.optional, self.time_limit = optional, time_limit
-        self.least_seconds = least_seconds
+        self.least_seconds, self.brief_warm_up = least_seconds, brief_warm_up
         self.start, self.measure_block = start, measure_block
         self.plan = {
             "configurations": [asdict(c) for c in self.configurations],
@@ -135,19 +139,25 @@ class Run:
             (number, configuration)
             for number in range(1, self.rounds + 1)
             for configuration in order(self.configurations, number)
-            if (number, configuration.key) not in done
+            if (number, configuration.key) not in done and not (configuration.once and number > 1)
         ]
 
     def seconds_of(self, configuration):
         return max(self.seconds, self.least_seconds(configuration))
 
     def warm_up_seconds(self, configuration):
+        if self.brief_warm_up:
+            return BRIEF_WARM_UP_SECONDS
         return max(WARM_UP_SECONDS, self.least_seconds(configuration))
 
+    def _warmed_up(self, configuration):
+        """What needs to be warmed up once for this configuration."""
+        return self._served_by(configuration) if self.brief_warm_up else configuration.key
+
     def planned_seconds(self, todo):
-        warm_ups = {c for _, c in todo if c.key not in self._warm}
+        cold = {self._warmed_up(c): c for _, c in todo if self._warmed_up(c) not in self._warm}
         return sum(self.seconds_of(c) + OVERHEAD_SECONDS for _, c in todo) + sum(
-            self.warm_up_seconds(c) + OVERHEAD_SECONDS for c in warm_ups
+            self.warm_up_seconds(c) + OVERHEAD_SECONDS for c in cold.values()
         )
 
     def measure(self):
@@ -164,6 +174,7 @@ class Run:
                     self._leave_out(configuration.program, error)
                     todo = [(n, c) for n, c in todo if c.program != configuration.program]
                 self._save_partial()
+                self._stop_servers({self._served_by(c) for _, c in todo})
         finally:
             self._progress.clear()
             self._stop_servers()
@@ -172,9 +183,9 @@ class Run:
         server = self._server(configuration)
         wrk_cpus = self._cpus[0] if configuration.placement == "pinned" else None
         load = (server, self.seconds_of(configuration), configuration, wrk_cpus)
-        if configuration.key not in self._warm:
-            self.measure_block(server, self.warm_up_seconds(configuration), configuration, wrk_cpus)
-            self._warm.add(configuration.key)
+        if self._warmed_up(configuration) not in self._warm:
+            self._warm_up(server, configuration, wrk_cpus)
+            self._warm.add(self._warmed_up(configuration))
         attempts = [self.measure_block(*load)]
         while attempts[-1]["others_share"] > OTHERS_LIMIT and self._may_repeat(len(attempts)):
             share = attempts[-1]["others_share"]
@@ -193,6 +204,13 @@ class Run:
                 "rejected": rejected,
             }
         )
+
+    def _warm_up(self, server, configuration, wrk_cpus):
+        seconds = self.warm_up_seconds(configuration)
+        if self.brief_warm_up:
+            server.ask_for(seconds)
+        else:
+            self.measure_block(server, seconds, configuration, wrk_cpus)
 
     def _may_repeat(self, attempts):
         if self.time_limit is not None:
@@ -213,14 +231,18 @@ class Run:
 
     # ---- Servers ---------------------------------------------------------------------------------
 
+    @staticmethod
+    def _served_by(configuration):
+        return configuration.program, configuration.placement
+
     def _server(self, configuration):
         """The server of a configuration; it stays up between its blocks, idle."""
-        key = (configuration.program, configuration.placement)
+        key = self._served_by(configuration)
         if key not in self._servers:
             cpus = self._cpus[1] if configuration.placement == "pinned" else None
             self._servers[key] = self.start(self.specs[configuration.program], cpus)
         return self._servers[key]
 
-    def _stop_servers(self):
-        while self._servers:
-            self._servers.popitem()[1].stop()
+    def _stop_servers(self, but=()):
+        for key in set(self._servers) - set(but):
+            self._servers.pop(key).stop()

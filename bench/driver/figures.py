@@ -6,14 +6,18 @@ LITTLE_LIMIT = 0.05  # a larger gap says that wrk was the bottleneck, or a laten
 
 
 class Figures:
-    """The blocks of complete rounds: those in which every configuration has its block."""
+    """The blocks of complete rounds: those in which every configuration has its block; those that
+    are measured `once`, in the first."""
 
-    def __init__(self, blocks, keys):
+    def __init__(self, blocks, keys, once=()):
         self.keys = list(keys)
+        self.once = set(once)
+        again = set(self.keys) - self.once
         seen = {}
         for block in blocks:
             seen.setdefault(block["round"], set()).add(block["key"])
-        whole = {number for number, found in seen.items() if found >= set(self.keys)}
+        whole = {number for number, found in seen.items()
+                 if found >= (set(self.keys) if number == 1 else again)}
         self.rounds = len(whole)
         self.blocks = sorted((b for b in blocks if b["round"] in whole), key=lambda b: b["round"])
 
@@ -62,11 +66,12 @@ class Figures:
         return [(block["key"], block["round"]) for block in self.blocks if block["disturbed"]]
 
     def summary(self):
-        """Medians with their intervals, for those who read the stored file without this program."""
+        """Medians with their intervals, for those who read the stored file without this program; a
+        single block has none."""
         fields = ("rps", "mean_us", "p50_us", "p99_us", "cpu_us", "switches", "wrk_busy")
         fields = [field for field in fields if all(field in block for block in self.blocks)]
         names = ("median", "low", "high")
         return {
             key: {field: dict(zip(names, self.with_interval(key, field))) for field in fields}
-            for key in self.keys
+            for key in self.keys if key not in self.once
         }

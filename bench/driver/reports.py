@@ -15,6 +15,7 @@ LABS = {
 REPORT = {"lab1": ("13,000", "1"), "lab2": ("3,000", "0.23"), "lab3": ("72,000", "5.5")}
 PEER_NAMES = {
     "lab2": "lab2 (8 loops)",
+    "lab5": "lab5 (1 worker)",
     "native": "/native (no Python)",
     "floor": "floor (no HTTP server)",
     NGINX: "nginx, return 200",
@@ -22,8 +23,9 @@ PEER_NAMES = {
 
 
 def figures_of(data):
-    keys = [Configuration(**configuration).key for configuration in data["configurations"]]
-    return Figures(data["blocks"], keys)
+    configurations = [Configuration(**configuration) for configuration in data["configurations"]]
+    return Figures(data["blocks"], [c.key for c in configurations],
+                   [c.key for c in configurations if c.once])
 
 
 def labs_of(data):

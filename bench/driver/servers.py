@@ -173,6 +173,19 @@ class Server:
         finally:
             connection.close()
 
+    def ask_for(self, seconds):
+        """One request after the other for so long, on one connection: what runs by now is warm."""
+        end = time.monotonic() + seconds
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SETTLE_SECONDS)
+        try:
+            while time.monotonic() < end:
+                connection.request("GET", self.spec.path)
+                connection.getresponse().read()
+        except (OSError, http.client.HTTPException) as error:
+            self._fail(f"doesn't answer {self.url} ({error})")
+        finally:
+            connection.close()
+
     def _check_free_threaded(self):
         """Any import can bring the GIL back, and the lab says so: in its banner, or in the log. Its
         figures would stand under the wrong heading."""

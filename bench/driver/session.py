@@ -56,11 +56,13 @@ def parser(description, rounds, seconds, epilog=exit_status(), several_pythons=F
     return options
 
 
-def options_of_several(description, kind, epilog=exit_status()):
+def options_of_several(description, kind, epilog=exit_status(), more=()):
     """The options of a script that measures several interpreters, with as many rounds as a run for
-    the record has."""
+    the record has. more: its own options, as (name, what add_argument takes)."""
     rounds, seconds = results.ENOUGH[kind]
     options = parser(description, rounds, seconds, epilog, several_pythons=True)
+    for name, what in more:
+        options.add_argument(name, **what)
     parsed = options.parse_args()
     if not parsed.python:
         options.error("which interpreters? --python NAME=DIR, once for each")
@@ -88,7 +90,7 @@ def check_programs(bin_dir, programs=catalogue.PROGRAMS, command="make measured"
         note("only one CPU here: wrk and the server share it, so `pinned` means nothing")
 
 
-def check_pythons(named_folders):
+def check_pythons(named_folders, programs=catalogue.PROGRAMS):
     """The interpreters of a run with several: each has its programs, and says what it is."""
     names = [name for name, _ in named_folders]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -96,7 +98,7 @@ def check_pythons(named_folders):
         raise ServerError(f"{twice} is there twice: an interpreter has one column")
     found = []
     for name, folder in named_folders:
-        check_programs(folder)
+        check_programs(folder, programs)
         found.append(pythons.ask(folder, name))
         if not found[-1].about:
             raise ServerError(f"{folder}/lab3 --version doesn't say which Python is in it")
@@ -186,7 +188,7 @@ def stored_form(run, kind, environment, extra):
 
 
 def _interrupted(run):
-    total = run.rounds * len(run.configurations)
+    total = len(run.blocks) + len(run.todo())
     note(f"interrupted: {len(run.blocks)} of {total} blocks are measured and kept; "
          "the same command again continues")
     return 130

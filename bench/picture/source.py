@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from driver import results
 from driver.blocks import Configuration
+from driver.reports import figures_of
 
 LARGEST = 100 * 2**20  # bytes; no run comes near
 # What a block of a run in rounds must have as a number; for kinds that aren't here, that is their
@@ -15,7 +16,8 @@ LARGEST = 100 * 2**20  # bytes; no run comes near
 FIELDS = ("rps", "mean_us", "p50_us", "p99_us", "cpu_us")
 IN_ROUNDS = {
     **dict.fromkeys(("reproduce", "pythons", "measure", "peers", "interpreters", "ladder",
-                     "workloads", "scaling", "compare", "eager"), FIELDS + ("switches",)),
+                     "workloads", "crossover", "scaling", "compare", "eager"),
+                    FIELDS + ("switches",)),
     "breakdown": FIELDS,
     "open-loop": ("requests", "outstanding", "cpu_us"),
 }
@@ -127,11 +129,6 @@ def _is_number(value):
 def _note_absent(data, notes):
     there = {configuration["server"] for configuration in data["configurations"]}
     notes += [f"it lacks {lab}" for lab in EXPECTED.get(data["kind"], ()) if lab not in there]
-    rounds = {}
-    for block in data["blocks"]:
-        rounds.setdefault(block["key"], set()).add(block["round"])
-    keys = [_key(configuration) for configuration in data["configurations"]]
-    whole = set.intersection(*(rounds[key] for key in keys)) if keys else set()
-    all_rounds = set().union(*rounds.values())
-    if len(whole) < len(all_rounds):
-        notes.append(f"{len(whole)} of {len(all_rounds)} rounds are complete; only these are used")
+    whole, begun = figures_of(data).rounds, {block["round"] for block in data["blocks"]}
+    if whole < len(begun):
+        notes.append(f"{whole} of {len(begun)} rounds are complete; only these are used")

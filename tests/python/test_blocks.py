@@ -9,6 +9,7 @@ import unittest.mock
 import support
 from driver import blocks, results
 from driver.blocks import Configuration, Run, order
+from driver.figures import Figures
 from driver.procfs import Usage
 from driver.servers import ServerError, Spec
 
@@ -18,10 +19,13 @@ SECONDS = 3  # differs from the warm-up's, so that a fake can tell them apart
 
 
 class FakeServer:
-    """Remembers that it was stopped."""
+    """Remembers that it was stopped, and for how long it was asked."""
 
     def __init__(self, spec, cpus):
-        self.spec, self.cpus, self.stopped = spec, cpus, 0
+        self.spec, self.cpus, self.stopped, self.asked = spec, cpus, 0, []
+
+    def ask_for(self, seconds):
+        self.asked.append(seconds)
 
     def stop(self):
         self.stopped += 1
@@ -101,6 +105,41 @@ class Order(RunTest):
         self.assertEqual(len(machine.servers), 2)  # one a placement
         self.assertEqual([server.stopped for server in machine.servers], [1, 1])
         self.assertIsNone(machine.servers[1].cpus)
+
+
+    def test_a_server_is_stopped_when_nothing_more_is_asked_of_it(self):
+        machine = FakeMachine()
+        stopped = []
+
+        def measure(server, seconds, configuration, cpus):
+            stopped.append([s.spec.name for s in machine.servers if s.stopped])
+            return machine.measure_block(server, seconds, configuration, cpus)
+
+        run = self.run_of(machine, rounds=2, brief_warm_up=True)
+        run.measure_block = measure
+        self.measure(run)
+        self.assertEqual(stopped, [[], [], [], [], ["c"], ["b", "c"]])
+
+    def test_some_are_measured_in_the_first_round_only(self):
+        machine = FakeMachine()
+        once = Configuration("b", once=True)
+        run = self.run_of(machine, (A, once, C), rounds=3)
+        self.measure(run)
+        self.assertEqual("".join(machine.measured), "abccaac")
+        figures = Figures(run.blocks, [c.key for c in run.configurations], [once.key])
+        self.assertEqual(figures.rounds, 3)
+        self.assertEqual(len(figures.values(once.key, "rps")), 1)
+        self.assertEqual(set(figures.summary()), {A.key, C.key})
+        run.blocks = [b for b in run.blocks if b["key"] != once.key]
+        self.assertEqual(Figures(run.blocks, [A.key, once.key], [once.key]).rounds, 2)
+
+    def test_a_brief_warm_up_is_one_a_server_and_no_block(self):
+        machine = FakeMachine()
+        self.measure(self.run_of(machine, (A, Configuration("a", connections=1), B), rounds=2,
+                                 brief_warm_up=True))
+        self.assertEqual(machine.warm_ups, [])
+        self.assertEqual([server.asked for server in machine.servers],
+                         [[blocks.BRIEF_WARM_UP_SECONDS]] * 2)
 
 
 class Guard(RunTest):

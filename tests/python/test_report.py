@@ -10,8 +10,7 @@ import tempfile
 import unittest
 
 import support
-from driver import results, stats
-from driver.figures import Figures
+from driver import reports, results, stats
 from driver.blocks import Configuration
 from picture import canvas, page, sections, source, traced
 from report_page import Page
@@ -24,8 +23,7 @@ def store(runs, folder):
 
 
 def figures_of(path):
-    data = source.read(path).data
-    return Figures(data["blocks"], [Configuration(**c).key for c in data["configurations"]])
+    return reports.figures_of(source.read(path).data)
 
 
 class Judged:
