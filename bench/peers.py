@@ -51,14 +51,18 @@ def main():
     parsed = options()
     session.check_programs(parsed.bin_dir)
     peers, missing = catalogue.peers()
-    specs = {**catalogue.labs(parsed.bin_dir), **peers}
+    programs = catalogue.programs_in(parsed.bin_dir)
+    later = {"lab4": catalogue.lab4, "lab5": catalogue.lab5}
+    specs = {**catalogue.labs(parsed.bin_dir), **peers,
+             **{lab: spec(parsed.bin_dir) for lab, spec in later.items() if lab in programs}}
     session.note(f"{len(specs)} servers: does each start, and answer pipelined requests?")
     able, unfit, broken = probe(specs, peers)
     for line in missing + broken + [f"{name} {fault}" for name, fault in unfit.items()]:
         session.note(f"  {line}")
     configurations = [Configuration(name) for name in able]
     configurations += [Configuration(n, pipelined=True) for n in able if n not in unfit]
-    run = session.new_run("peers", specs, configurations, parsed, optional=tuple(peers))
+    run = session.new_run("peers", specs, configurations, parsed, programs=programs,
+                          optional=tuple(peers))
     store_as = results.name_for("peers", parsed.rounds, parsed.seconds)
     return session.conduct(
         run, "peers", store_as, results.environment(parsed.bin_dir), show,

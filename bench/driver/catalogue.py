@@ -16,6 +16,7 @@ BENCH = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 PEERS = os.path.join(BENCH, "peers")
 APPS = os.path.join(BENCH, "apps")  # the labs' own, for an experiment
 PROGRAMS = ("lab1", "lab2", "lab3", "floor")
+LATER_LABS = ("lab4", "lab5")
 REPORT_WORKERS = 8
 
 NGINX = "nginx"
@@ -140,6 +141,17 @@ def labs_on(python, workers=(REPORT_WORKERS,)):
             for name, count in names.items()}
 
 
+def labs_taken_apart(python):
+    """The labs that say where their requests' time goes, by their keys in the run: those of
+    labs_on(), and labs 4 and 5 where they are there. lab5 is as it is by default on this
+    interpreter."""
+    specs = labs_on(python)
+    for lab in set(LATER_LABS) & set(programs_in(python.bin_dir)):
+        name = f"{lab} on {python.name}"
+        specs[name] = replace(_lab(lab, python), name=name)
+    return specs
+
+
 def immortal_name(server):
     """A lab whose loops have no reference counts."""
     return f"{server}, immortal"
@@ -162,6 +174,12 @@ def _lab(program, python, workers=None, path="/"):
         command += ("--workers", str(workers))
     return Spec(program if path == "/" else path, command, path=path,
                 free_threaded=python.free_threaded)
+
+
+def programs_in(bin_dir):
+    """What is measured by most scripts, and those of the later labs that are there: an early
+    hand-out hasn't got them."""
+    return (*PROGRAMS, *(lab for lab in LATER_LABS if not missing_programs(bin_dir, (lab,))))
 
 
 def missing_programs(bin_dir, programs=PROGRAMS):
