@@ -544,7 +544,7 @@ run-fuzz: $(FUZZ:%=$(BIN)/fuzz_%)
 
 # What is measured is never the instrumented build.
 MEASURING = reproduce interpreters scaling breakdown workloads measure compare ladder trace-pictures \
-            ladder-offline tracing eager open-loop upstream bench-peers trace-cost live-cost
+            ladder-offline tracing eager open-loop upstream crossover bench-peers trace-cost live-cost
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
@@ -582,13 +582,16 @@ breakdown: measured-pythons ## where a request's time goes, hop by hop: PYTHONS,
 	$(Q)$(PYTHON) bench/breakdown.py $(measured_in) $(quick) $(ARGS)
 
 workloads: measured-pythons ## the labs under other work than a hello: JSON, waits, computing: PYTHONS
-	$(Q)$(PYTHON) bench/workloads.py $(measured_in) $(quick) $(ARGS)
+	$(Q)$(PYTHON) bench/workloads.py $(measured_in) $(quick) $(if $(call on,$(QUICK)),--few) $(ARGS)
 
 open-loop: measured ## latency at a constant rate of requests, counted from when each was due
 	$(Q)$(PYTHON) bench/open_loop.py --bin-dir $(BIN) $(quick) $(ARGS)
 
 upstream: measured ## handlers that ask another server, by a packaged HTTP client
 	$(Q)$(PYTHON) bench/upstream.py --bin-dir $(BIN) $(quick) $(ARGS)
+
+crossover: measured ## from which wait on async handlers serve more than sync ones
+	$(Q)$(PYTHON) bench/crossover.py --bin-dir $(BIN) $(quick) $(ARGS)
 
 measure: measured ## print each figure that the project promises, with PASS or FAIL
 	@$(if $(call on,$(DEPS)),tools/deps.sh --bench)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What more event loops gain where handlers compute, with and without a GIL; `make scaling`.
 
-lab1, lab2 with 1, 2 and 4 loops, and lab5 with 1 and 2 workers in each isolation, on handlers that
+lab1, lab2 with 1, 2 and 4 loops, and lab5 with as many workers in each isolation, on handlers that
 compute in Python, unpinned, on several interpreters, in interleaved rounds. Beside them bare
 threads in C: what the machine itself can gain.
 """

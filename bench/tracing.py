@@ -25,7 +25,8 @@ def main():
         specs = {}
         for python in found:
             specs |= instrument.specs(python, folder)
-        run = session.new_run("tracing", specs, instrument.configurations(found), parsed)
+        planned = instrument.configurations([python.name for python in found], specs)
+        run = session.new_run("tracing", specs, planned, parsed)
         session.note_plan(run)
         store_as = results.name_for("tracing", parsed.rounds, parsed.seconds)
         data, status = session.conduct(

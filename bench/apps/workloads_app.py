@@ -49,6 +49,15 @@ def wait_sync(request):
     return "waited"
 
 
+@sync_app.get("/hold/{us}")
+def hold_sync(request):
+    """Waits for so long to the microsecond, which no sleep does; it keeps the CPU meanwhile."""
+    end = time.perf_counter() + int(request.path_params["us"]) / 1e6
+    while time.perf_counter() < end:
+        pass
+    return "waited"
+
+
 @async_app.get("/primes/{n}")
 async def primes(request):
     return str(count_primes(int(request.path_params["n"])))

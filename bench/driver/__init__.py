@@ -21,6 +21,7 @@
     before_after.py  two revisions beside each other: what became dearer
     held_up.py      the tables of what takes minutes: load with faults, idle connections
     work.py         other work than a hello, and its table
+    crossing.py     from which wait on async serves more, and its tables
     scaled.py       more loops for handlers that compute, and its tables
     spinners.py     the ceiling over them: bare threads that compute
     steady.py       a constant rate of requests, and its table

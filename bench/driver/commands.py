@@ -13,6 +13,7 @@ COMMANDS = {
     "scaling": "make scaling",
     "open-loop": "make open-loop",
     "upstream": "make upstream",
+    "crossover": "make crossover",
     "compare": "make compare BEFORE=REVISION",
     "soak": "make soak ARGS=--record",
     "idle": "make idle ARGS=--record",

@@ -29,6 +29,7 @@ ENOUGH = {
     "scaling": (4, 2),
     "open-loop": (3, 4),
     "upstream": (5, 2),
+    "crossover": (5, 1),
 }
 RECORDS = {
     "reproduce": "reference.json",
@@ -44,6 +45,7 @@ RECORDS = {
     "scaling": "scaling.json",
     "open-loop": "open-loop.json",
     "upstream": "upstream.json",
+    "crossover": "crossover.json",
     "compare": "compare.json",
     "soak": "soak.json",
     "idle": "idle.json",
@@ -64,6 +66,7 @@ ORIENTATIONS = {
     "scaling": "latest-scaling.json",
     "open-loop": "latest-open-loop.json",
     "upstream": "latest-upstream.json",
+    "crossover": "latest-crossover.json",
     "compare": "latest-compare.json",
     "soak": "latest-soak.json",
     "idle": "latest-idle.json",

@@ -14,7 +14,7 @@ PRIMES = (
     Work("primes below 5,000", "/cpu?n=5000", b'{"n":5000,"primes":669}'),
 )
 LOOPS = (1, 2, 4)
-WORKERS = (1, 2)
+WORKERS = (1, 2, 4)
 ISOLATIONS = ("threads", "interpreters", "processes")
 PROGRAMS = (*catalogue.PROGRAMS, "lab5")
 
@@ -32,6 +32,12 @@ SERVERS = (
     *(Scaled(catalogue.lab2_name(n), None if n == 1 else catalogue.lab2_name(1)) for n in LOOPS),
     *(Scaled(catalogue.lab5_name(kind, n), None if n == 1 else catalogue.lab5_name(kind, 1))
       for kind in ISOLATIONS for n in WORKERS),
+)
+# What grows, as lines over how many there are: (its name, [(how many, server's name)]).
+GROWING = (
+    ("lab2, loops", tuple((n, catalogue.lab2_name(n)) for n in LOOPS)),
+    *((f"lab5, {kind}", tuple((n, catalogue.lab5_name(kind, n)) for n in WORKERS))
+      for kind in ISOLATIONS),
 )
 LEGEND = (
     "lab2's loops get their requests from one HTTP thread; each worker of lab5 has its own "

@@ -5,13 +5,15 @@ import os
 import subprocess
 import tempfile
 
-from . import procfs, stats
+from . import procfs, reports, stats
 from .blocks import Configuration
 from .comparison import names
-from .reports import LABS, figures_of
+from .reports import figures_of
 from .servers import ServerError
 from .tables import number, thousands
 
+# lab5 with a worker for each CPU that it may use, in the isolation that is its default.
+LABS = {**reports.LABS, "lab4": "lab4: started in place", "lab5": "lab5: a loop for each core"}
 SUM_LIMIT = 0.02  # the sum of the gaps may differ by so much from the end-to-end time
 UNATTRIBUTED_LIMIT = 0.10
 EXTRA_SECONDS = 60  # on top of a block's own time; then the lab hangs
@@ -78,6 +80,12 @@ def _load(path):
 # ---- What was found ------------------------------------------------------------------------------
 
 
+def labs_of(data):
+    """Those of the labs that the run has."""
+    there = {configuration["server"] for configuration in data["configurations"]}
+    return [lab for lab in LABS if lab in there]
+
+
 def reports_of(data, lab, python):
     """The lab's report of each complete round."""
     return figures_of(data).values(Configuration(lab, "unpinned", python=python).key, "report")
@@ -89,21 +97,25 @@ def shown(data, lab, python):
     return found[(len(found) - 1) // 2]
 
 
-def _sum_error(report):
-    return report["gaps_sum_us"] / report["end_to_end_us"]["mean"] - 1
+def sum_error(report):
+    """What the gaps add up to against the end-to-end mean, with the sampled requests' own marks:
+    these are measured too, and in no gap. A thread can lose its core in such a mark."""
+    whole = report["gaps_sum_us"] + (report.get("instrument_us") or 0)
+    return whole / report["end_to_end_us"]["mean"] - 1
 
 
 def _remainder(data, lab, python):
     """(error of the sum, unattributed share, are both within the limits?), medians over rounds."""
     found = reports_of(data, lab, python)
-    error = stats.median([_sum_error(r) for r in found])
+    error = stats.median([sum_error(r) for r in found])
     share = stats.median([r["unattributed_share"] for r in found])
     return error, share, abs(error) <= SUM_LIMIT and share < UNATTRIBUTED_LIMIT
 
 
 def adds_up(data):
     """Do the sums of all labs, and what they leave unattributed, stay within the limits?"""
-    return all(_remainder(data, lab, python)[2] for lab in LABS for python in names(data))
+    return all(_remainder(data, lab, python)[2]
+               for lab in labs_of(data) for python in names(data))
 
 
 # ---- Tables --------------------------------------------------------------------------------------
@@ -112,7 +124,8 @@ def adds_up(data):
 def gaps(data, lab, python):
     """From hop to hop; the right half is of the sampled requests."""
     report = shown(data, lab, python)
-    headers = [f"{lab}, µs", "median", "p99", "mean", "share", *STATES.values()]
+    about = data["environment"]["pythons"][python]
+    headers = [f"{lab}, µs", "median", "p99", "mean", "share", *_waits(STATES, about)]
     rows = [
         [f"{gap['from']} → {gap['to']}", *(number(gap[f]) for f in ("p50_us", "p99_us", "mean_us")),
          f"{gap['share']:.1%}", *(_state(gap, state) for state in STATES)]
@@ -120,14 +133,37 @@ def gaps(data, lab, python):
     ]
     whole = report["end_to_end_us"]
     rows.append(["sum of the gaps", "", "", number(report["gaps_sum_us"]),
-                 f"{1 + _sum_error(report):.1%}",
-                 *(_state_sum(report, state) for state in STATES)])
+                 _share_of_sum(report), *(_state_sum(report, state) for state in STATES)])
+    instrument_us = report.get("instrument_us") or 0
+    rows.append(["marks of the sampled ones", "", "", number(instrument_us),
+                 f"{instrument_us / report['end_to_end_us']['mean']:.1%}", *[""] * len(STATES)])
     rows.append(["end to end, by its own clock", number(whole["p50"]), number(whole["p99"]),
                  number(whole["mean"]), "100 %", *[""] * len(STATES)])
     outside = report["bench"]["kernel_and_client_us"]
     rows.append(["kernel + client", "", "", "-" if outside is None else number(outside),
                  *[""] * (1 + len(STATES))])
     return headers, rows
+
+
+def _share_of_sum(report):
+    return f"{report['gaps_sum_us'] / report['end_to_end_us']['mean']:.1%}"
+
+
+def gaps_compact(lab, python):
+    """The means alone, on one of the run's interpreters."""
+
+    def table(data):
+        report, states = shown(data, lab, python), ("running_us", "gil_wait_us", "core_wait_us",
+                                                    "queue_us")
+        about = data["environment"]["pythons"][python]
+        rows = [[f"{gap['from']} → {gap['to']}", number(gap["mean_us"]), f"{gap['share']:.1%}",
+                 *(_state(gap, state) for state in states)] for gap in report["hops"]]
+        rows.append(["sum of the gaps", number(report["gaps_sum_us"]), _share_of_sum(report),
+                     *(_state_sum(report, state) for state in states)])
+        headings = dict(zip(STATES, _waits(STATES, about)))
+        return [f"{lab} on {python}, µs", "mean", "share", *(headings[s] for s in states)], rows
+
+    return table
 
 
 def _state(gap, state):
@@ -142,27 +178,42 @@ def _state_sum(report, state):
 GAPS_LEGEND = (
     "Median, p99, mean, share: of all requests. What follows: means of the sampled ones, by what "
     "the thread that took the request did during the gap. Running: this request's work. GIL: "
-    "attaching, or blocked while attached (an upper bound). Core: woken and not running yet, or "
-    "preempted. In line: serving other requests. Kernel + client: wrk's mean latency beyond the "
-    "server's."
+    "attaching, or blocked while attached (an upper bound); where there is no GIL, that is waiting "
+    "for locks. Core: woken and not running yet, or preempted. In line: serving other requests. "
+    "Kernel + client: wrk's mean latency beyond the server's."
 )
 
 
-def categories(data):
-    """The report's four overheads, beside what was measured."""
-    first = names(data)[0]
-    one, pool = (shown(data, lab, first) for lab in ("lab1", "lab2"))
-    headers = [f"ms, Python {data['environment']['pythons'][first]['version']}", "lab1", "lab2",
-               "lab2 - lab1", "of lab2's in line", "the report"]
-    rows = []
-    for mine, other in zip(one["categories"], pool["categories"]):
-        reported = other["reported_ms"]
-        rows.append([other["name"], *(_ms(us) for us in (
-            mine["mean_us"], other["mean_us"], other["mean_us"] - mine["mean_us"],
-            other["queue_us"])), "" if reported is None else f"{reported:g}"])
-    ends = [r["end_to_end_us"]["mean"] for r in (one, pool)]
-    rows.append(["end to end", *map(_ms, (*ends, ends[1] - ends[0])), "", "66"])
-    return headers, rows
+def on(data, python):
+    """The interpreter that is shown: the first of the run if none is named."""
+    found = python or names(data)[0]
+    return found, data["environment"]["pythons"][found]
+
+
+def categories(python=None):
+    """The report's four overheads, beside what was measured on one interpreter."""
+
+    def table(data):
+        name, about = on(data, python)
+        one, pool = (shown(data, lab, name) for lab in ("lab1", "lab2"))
+        headers = [f"ms, Python {about['version']}{'' if about['gil'] else ', free-threaded'}",
+                   "lab1", "lab2", "lab2 - lab1", "of lab2's in line", "the report"]
+        rows = []
+        for mine, other in zip(one["categories"], pool["categories"]):
+            reported = other["reported_ms"]
+            rows.append([_category(other["name"], about), *(_ms(us) for us in (
+                mine["mean_us"], other["mean_us"], other["mean_us"] - mine["mean_us"],
+                other["queue_us"])), "" if reported is None else f"{reported:g}"])
+        ends = [r["end_to_end_us"]["mean"] for r in (one, pool)]
+        rows.append(["end to end", *map(_ms, (*ends, ends[1] - ends[0])), "", "66"])
+        return headers, rows
+
+    return table
+
+
+def _category(name, about):
+    """Without a GIL a thread can still wait when it attaches or is blocked while it is."""
+    return name if about["gil"] else name.replace("GIL contention", "locks (there is no GIL)")
 
 
 CATEGORIES_LEGEND = (
@@ -180,15 +231,24 @@ SHARES = {"utilisation": "on a CPU", "gil_wait_share": "waiting for the GIL", "i
           "held_up_share": "held up"}
 
 
-def demand(data):
+def demand(python=None):
     """What a request takes of each thread, and what each thread does with its time."""
-    first = names(data)[0]
-    rows = []
-    for lab in LABS:
-        report = shown(data, lab, first)
-        threads = _merged(report["threads"])
-        rows += [["" if number else lab, *thread] for number, thread in enumerate(threads)]
-    return ["lab", "thread", "CPU µs/request", *SHARES.values()], rows
+
+    def table(data):
+        name, about = on(data, python)
+        rows = []
+        for lab in labs_of(data):
+            threads = _merged(shown(data, lab, name)["threads"])
+            rows += [["" if number else lab, *thread] for number, thread in enumerate(threads)]
+        return ["lab", "thread", "CPU µs/request", *_waits(SHARES, about)], rows
+
+    return table
+
+
+def _waits(texts, about):
+    """Column headings; what stands for the GIL is said in other words where there is none."""
+    return [text if about["gil"] else {"GIL": "locks", "waiting for the GIL": "attaching"}
+            .get(text, text) for text in texts.values()]
 
 
 DEMAND_LEGEND = (
@@ -218,10 +278,10 @@ def _percent(share):
 
 def summary(data):
     """Does it add up, on each interpreter?"""
-    headers = ["lab", "Python", "requests/s", "server's mean µs", "of it waiting for the GIL",
+    headers = ["lab", "Python", "requests/s", "server's mean µs", "of it for the GIL or locks",
                "for a core", "in line", "sum / end to end", "unattributed", "so?"]
     rows = []
-    for lab in LABS:
+    for lab in labs_of(data):
         for python in names(data):
             report = shown(data, lab, python)
             error, share, good = _remainder(data, lab, python)

@@ -1,7 +1,8 @@
 """What a request makes a lab do, beside saying hello: what `make workloads` runs, and its tables.
 
-Three parts in one run, interleaved: every work at 100 connections; some of it at other numbers of
-connections; some of it on other interpreters, where the system puts the threads.
+Three parts in one run: every work at 100 connections, in interleaved rounds; once, every work at
+other numbers of connections; and once, every work on each interpreter, where the system puts the
+threads.
 """
 
 import json
@@ -25,11 +26,13 @@ class Work:
     answer: bytes
     wait_s: float = 0.0  # how long a handler waits, on average
     busy_s: float = 0.0  # how long it computes, about; only where that is long
+    app: str = "workloads_app"
+    most_connections: int = 1000
 
 
-def _json(kib):
+def _json(kib, busy_s=0.0):
     answer = json.dumps(documents.DOCUMENTS[kib], separators=(",", ":")).encode()
-    return Work(f"JSON, {kib} KiB", f"/json/{kib}", answer)
+    return Work(f"JSON, {kib} KiB", f"/json/{kib}", answer, busy_s=busy_s)
 
 
 def _wait(us):
@@ -47,27 +50,36 @@ def _native_primes(n, count):
 
 HELLO = Work("hello", "/", b"Hello, World!")
 WAIT = _wait(10_000)
-COMPUTE = _primes(3_000, 430, busy_s=0.003)
+COMPUTE = _primes(3_000, 430, busy_s=0.0015)
+NATIVE = _native_primes(3_000, 430)
+# With 1,000 connections of its own the client would be all that is measured.
+ASK = Work("asking a server", "/fetch", WAIT.answer, wait_s=0.011, busy_s=0.001,
+           app="upstream_app", most_connections=100)
 MIX = Work("a mix of them", "/mix", b"mixed", wait_s=0.0015)
 WORK = (
     HELLO,
     _json("1"),
-    _json("64"),
+    _json("64", busy_s=0.0008),
+    _wait(0),
     _wait(100),
     _wait(1_000),
     WAIT,
     _wait(100_000),
     _primes(100, 25),
-    _primes(700, 125, busy_s=0.0004),
+    _primes(700, 125, busy_s=0.0002),
     COMPUTE,
-    _primes(20_000, 2262, busy_s=0.03),
-    _native_primes(3_000, 430),
+    _primes(20_000, 2262, busy_s=0.02),
+    _native_primes(100, 25),
+    _native_primes(700, 125),
+    NATIVE,
     _native_primes(20_000, 2262),
+    ASK,
     MIX,
 )
 SOME = (HELLO, WAIT, COMPUTE)
 OTHER_CONNECTIONS = (1, 10, 1000)
 THREADS = 32
+LONGEST_TURN_S = 5  # what would take longer isn't run a single time
 
 PROGRAMS = (*catalogue.PROGRAMS, "lab4", "lab5")
 SERVERS = {  # name: (program, arguments, object of the app)
@@ -81,9 +93,17 @@ SERVERS = {  # name: (program, arguments, object of the app)
 LEGEND = (
     f"lab2 has {catalogue.REPORT_WORKERS} loops, lab3's pool {THREADS} threads, lab5 a "
     "worker for each CPU that it may use: one where it is pinned. Waits: "
-    "asyncio.sleep, in lab3 time.sleep. Primes: by trial division, on the handler's thread in "
-    "Python, on libuv's pool in C. The mix: of twenty requests sixteen say hello, three wait for "
-    "10 ms, one computes primes below 2,000."
+    "asyncio.sleep, in lab3 time.sleep, which takes longer than it is asked to. Primes: by trial "
+    "division, on the handler's thread in Python, on libuv's pool in C. Asking a server: one that "
+    "answers after 10 ms and has wrk's CPU, by httpx. The mix: of twenty requests sixteen say "
+    "hello, three wait for 10 ms, one computes primes below 2,000."
+)
+HOW_OFTEN = (
+    "At 100 connections, pinned, on the first interpreter: a block in each round. All else: one "
+    "block, so single figures there show factors, not per cents. Blocks are longer than the line "
+    "below says where a loop would have less than two turns of all that it is asked in them. A "
+    f"dash: not run, as a turn would take more than {LONGEST_TURN_S} s. A server is asked at up to "
+    "100 connections, as more would measure the client alone."
 )
 
 
@@ -96,21 +116,30 @@ def specs(python):
     found = {}
     for server, (program, arguments, app) in SERVERS.items():
         command = (os.path.abspath(os.path.join(python.bin_dir, program)), "--port", "0",
-                   *arguments, "--app", f"workloads_app:{app}")
+                   *arguments, "--app")
         for work in WORK:
             key = f"{name(server, work)} on {python.name}"
-            found[key] = Spec(key, command, path=work.path, cwd=catalogue.APPS, answer=work.answer,
+            found[key] = Spec(key, (*command, f"{work.app}:{app}"), path=work.path,
+                              cwd=catalogue.APPS, answer=work.answer,
                               free_threaded=python.free_threaded)
     return found
 
 
+_HELD_UP_S = {  # how long a request keeps its server's loop; the pool has others for the next
+    name(server, work): work.busy_s + (work.wait_s if server == "lab3" else 0)
+    for work in WORK for server in SERVERS if server != "lab3, pool"}
+
+
+def _turn_seconds(configuration):
+    """A loop calls the handlers of all that it has at once before an answer gets out. In lab3 a
+    handler that waits is in it, too."""
+    return configuration.connections * _HELD_UP_S.get(configuration.server, 0)
+
+
 def least_seconds(configuration):
-    """A loop calls the handlers of all that it has at once before an answer gets out: a block has a
-    few such turns, or it counts one more or one less at random. In lab3 a handler that waits is in
-    it, too."""
-    held_up = {name(server, work): work.busy_s + (work.wait_s if server == "lab3" else 0)
-               for work in WORK for server in SERVERS if server != "lab3, pool"}
-    return turns_seconds(configuration.connections * held_up.get(configuration.server, 0))
+    """A block has a few turns, or it counts one more or one less at random."""
+    turn_s = _turn_seconds(configuration)
+    return math.ceil(2.1 * turn_s) if configuration.once else turns_seconds(turn_s)
 
 
 def turns_seconds(turn_s):
@@ -118,17 +147,18 @@ def turns_seconds(turn_s):
     return math.ceil(5.5 * turn_s if turn_s < 2 else 2.1 * turn_s)
 
 
-def configurations(python_names):
-    """What is compared stands next to each other."""
+def configurations(python_names, few=False):
+    """What is compared stands next to each other. few: just enough to see that it runs."""
+    works, counts = (SOME, (10,)) if few else (WORK, OTHER_CONNECTIONS)
     first = python_names[0]
     planned = [Configuration(name(server, work), python=first)
-               for work in WORK for server in SERVERS]
-    for count in OTHER_CONNECTIONS:
-        planned += [Configuration(name(server, work), python=first, connections=count)
-                    for work in SOME for server in SERVERS]
-    planned += [Configuration(name(server, work), "unpinned", python=python)
-                for work in SOME for server in SERVERS for python in python_names]
-    return planned
+               for work in works for server in SERVERS]
+    once = [Configuration(name(server, work), python=first, connections=count, once=True)
+            for work in works for count in counts if count <= work.most_connections
+            for server in SERVERS]
+    once += [Configuration(name(server, work), "unpinned", python=python, once=True)
+             for work in works for server in SERVERS for python in python_names]
+    return planned + [one for one in once if _turn_seconds(one) <= LONGEST_TURN_S]
 
 
 # ---- Tables --------------------------------------------------------------------------------------
@@ -139,14 +169,16 @@ def _first(data):
 
 
 def _table(data, rows, field, form):
-    """A column for each server. rows: [(heading, work, what else the configuration has)]"""
+    """A column for each server. rows: [(heading, work, what else the configuration has)], of which
+    those are left out that no server was asked for."""
     figures = figures_of(data)
     made = []
     for heading, work, more in rows:
         keys = [Configuration(name(server, work), **{"python": _first(data), **more}).key
                 for server in SERVERS]
-        made.append([heading, *(form(figures.median(key, field)) if figures.has(key) else "-"
-                                for key in keys)])
+        if any(figures.has(key) for key in keys):
+            made.append([heading, *(form(figures.median(key, field)) if figures.has(key) else "-"
+                                    for key in keys)])
     return made
 
 
@@ -167,14 +199,35 @@ def tails(data):
     return by_work(data, "p99_us", milliseconds, "p99, ms")
 
 
-def by_connections(data):
+def _by_connections(works):
     counts = (1, 10, 100, 1000)
-    rows = [(f"{work.text}, {count:,} connection{'s' if count > 1 else ''}", work,
-             {"connections": count}) for work in SOME for count in counts]
-    return ["requests/s", *SERVERS], _table(data, rows, "rps", thousands)
+
+    def table(data):
+        rows = [(f"{work.text}, {count:,} connection{'s' if count > 1 else ''}", work,
+                 {"connections": count}) for work in works for count in counts]
+        return ["requests/s", *SERVERS], _table(data, rows, "rps", thousands)
+
+    return table
 
 
-def by_python(data):
-    rows = [(f"{work.text}, on {python}", work, {"placement": "unpinned", "python": python})
-            for work in SOME for python in data["environment"]["pythons"]]
-    return ["requests/s, unpinned", *SERVERS], _table(data, rows, "rps", thousands)
+by_connections = _by_connections((*SOME, MIX))
+all_by_connections = _by_connections(WORK)
+
+
+def _by_python(works):
+    def table(data):
+        rows = [(f"{work.text}, on {python}", work, {"placement": "unpinned", "python": python})
+                for work in works for python in data["environment"]["pythons"]]
+        return ["requests/s, unpinned", *SERVERS], _table(data, rows, "rps", thousands)
+
+    return table
+
+
+by_python = _by_python((*SOME, ASK))
+all_by_python = _by_python(WORK)
+
+
+def alone(data):
+    """What a wait takes where nothing else is asked."""
+    rows = [(work.text, work, {"connections": 1}) for work in WORK if work.path.startswith("/wait")]
+    return ["p50, ms, 1 connection", *SERVERS], _table(data, rows, "p50_us", milliseconds)

@@ -5,9 +5,9 @@ Whatever a picture needs and the run lacks ends in an exception; sections.py say
 
 import re
 
-from driver import comparison, scaled, spinners, taken_apart, work
+from driver import comparison, crossing, scaled, spinners, taken_apart, work
 from driver.blocks import Configuration
-from driver.reports import LABS, PEER_NAMES, REPORT, figures_of, labs_of
+from driver.reports import PEER_NAMES, REPORT, figures_of, labs_of
 from driver.tables import milliseconds, number, thousands
 
 from . import bars, dots, lanes, lines, stacked, traced, waterfall
@@ -179,11 +179,14 @@ def ladder(placement):
 
 def breakdown(lab):
     def draw(data):
+        if lab not in taken_apart.labs_of(data):
+            return None
         python = comparison.names(data)[0]
         report = taken_apart.shown(data, lab, python)
         key = Configuration(lab, "unpinned", python=python).key
         longest = max(report["hops"], key=lambda gap: gap["mean_us"])
-        return stacked.draw(f"breakdown-{lab}", f"Where a request's time goes: {LABS[lab]}",
+        return stacked.draw(f"breakdown-{lab}",
+                            f"Where a request's time goes: {taken_apart.LABS[lab]}",
                             f"Bars, one for each gap from hop to hop of {lab} under load. The "
                             f"longest is from {longest['from']} to {longest['to']}, "
                             f"{number(longest['mean_us'])} µs of "
@@ -278,7 +281,7 @@ def _crossover(name, title, pattern, over):
         found = []
         for one in work.WORK:
             match = re.fullmatch(pattern, one.text)
-            if match:
+            if match and float(match[1].replace(",", "")) > 0:
                 found.append((float(match[1].replace(",", "")), one, {}))
         made = _work_lines(data, found)
         return lines.draw(name, title, f"Lines, requests per second over {over}, both "
@@ -292,6 +295,25 @@ waits = _crossover("crossover-waits", "Where the labs cross: handlers that wait"
                    r"wait ([\d.,]+) ms", "ms that the handler waits")
 primes = _crossover("crossover-primes", "Where the labs cross: handlers that compute",
                     r"primes below ([\d,]+) in Python", "n, of the primes below n")
+
+
+def short_waits(data):
+    """The waits about which async and sync cross."""
+    figures, made = figures_of(data), []
+    for place, server in enumerate(crossing.SERVERS):
+        keys = [(us, Configuration(crossing.name(server, us)).key) for us in crossing.WAITS_US]
+        made.append(Line(server, SERIES_COLOURS[place], tuple(
+            Point(us, key, "rps", *figures.with_interval(key, "rps")) for us, key in keys)))
+    said = []
+    for loop, sync in crossing.PAIRS:
+        at = crossing.crossing(figures, loop, sync)
+        said.append(f"{loop} over {sync} " + ("at no wait" if at is None else
+                                              f"from {number(at[0])} µs on"))
+    return lines.draw("crossover-short", "Where async overtakes sync",
+                      "Lines, requests per second over the wait that is asked for: "
+                      f"{in_words(said)}.",
+                      made, "µs that the handler waits", "requests/s", thousands, file_of(data),
+                      log=False)
 
 
 def connections(which):
@@ -308,28 +330,35 @@ def connections(which):
     return draw
 
 
-def scaling(which):
+GROWING_COLOURS = ("lab2", "lab5", "lab1", "lab3")
+
+
+def scaling(which, place):
+    """On one interpreter of the run, by its place among them: each server over itself with one."""
     one = scaled.PRIMES[which]
 
     def draw(data):
-        figures, made = figures_of(data), []
-        for place, python in enumerate(comparison.names(data)):
-            points = []
-            for server, loops in zip(scaled.SERVERS[1:], scaled.LOOPS):
-                keys = [Configuration(f"{name}, {one.text}", "unpinned", python=python).key
-                        for name in (server.name, scaled.SERVERS[1].name)]
-                if figures.has(*keys):
-                    points.append(Point(loops, keys[0], "rps", *figures.ratio(*keys, "rps"),
-                                        base=keys[1]))
+        names = comparison.names(data)
+        if place >= len(names):
+            return None
+        figures, python = figures_of(data), names[place]
+        made = []
+        for (line, servers), colour in zip(scaled.GROWING, GROWING_COLOURS):
+            keys = [(count, Configuration(f"{server}, {one.text}", "unpinned", python=python).key)
+                    for count, server in servers]
+            base = keys[0][1]
+            points = [Point(count, key, "rps", *figures.ratio(key, base, "rps"), base=base)
+                      for count, key in keys if figures.has(key, base)]
             if points:
-                made.append(Line(python, SERIES_COLOURS[place % 6], tuple(points)))
-        _require(made, "lab2 with several numbers of loops")
+                made.append(Line(line, colour, tuple(points)))
+        _require(made, "a server with several numbers of threads")
         said = in_words([f"{line.name} {line.points[-1].value:.2f} times with "
-                         f"{line.points[-1].x} loops" for line in made])
-        return lines.draw(f"scaling-{which}", f"What more loops gain: {one.text}",
-                          f"Lines, requests per second over those of one loop: {said}.", made,
-                          "loops of lab2", "times the requests/s of one loop", "{:.2f}".format,
-                          file_of(data), log=False, extra=_machine(data))
+                         f"{line.points[-1].x}" for line in made])
+        return lines.draw(f"scaling-{which}-{place}",
+                          f"What more loops and workers gain on {python}: {one.text}",
+                          f"Lines, requests per second over those of one: {said}.", made,
+                          "loops of lab2, workers of lab5", "times the requests/s of one",
+                          "{:.2f}".format, file_of(data), log=False, extra=_machine(data))
 
     return draw
 

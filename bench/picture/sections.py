@@ -5,8 +5,8 @@ A picture or a table that can't be made of what a file holds is left out, and wh
 
 from dataclasses import dataclass, field
 
-from driver import (asking, before_after, comparison, held_up, in_place, instrument, ladder_report,
-                    promises, reports, scaled, steady, taken_apart, work)
+from driver import (asking, before_after, comparison, crossing, held_up, in_place, instrument,
+                    ladder_report, promises, reports, scaled, steady, taken_apart, work)
 
 from . import chosen, compared, traced
 from .chosen import Lacking
@@ -52,13 +52,15 @@ PICTURES = {
     "ladder-pinned": ("ladder", chosen.ladder("pinned")),
     "ladder-unpinned": ("ladder", chosen.ladder("unpinned")),
     "overheads": ("breakdown", chosen.overheads),
-    **{f"breakdown-{lab}": ("breakdown", chosen.breakdown(lab)) for lab in reports.LABS},
+    **{f"breakdown-{lab}": ("breakdown", chosen.breakdown(lab)) for lab in taken_apart.LABS},
     "interpreters": ("interpreters", chosen.interpreters),
     "peers": ("peers", chosen.peers),
     "crossover-waits": ("workloads", chosen.waits),
     "crossover-primes": ("workloads", chosen.primes),
+    "crossover-short": ("crossover", chosen.short_waits),
     **{f"connections-{n}": ("workloads", chosen.connections(n)) for n in range(len(work.SOME))},
-    **{f"scaling-{n}": ("scaling", chosen.scaling(n)) for n in range(len(scaled.PRIMES))},
+    **{f"scaling-{n}-{place}": ("scaling", chosen.scaling(n, place))
+       for n in range(len(scaled.PRIMES)) for place in range(3)},
     **{f"gained-{n}": ("scaling", chosen.gained(n)) for n in range(len(scaled.PRIMES))},
 }
 
@@ -91,17 +93,24 @@ SECTIONS = (
     Section("breakdown", "Where a request's time goes", "breakdown",
             "100 connections, unpinned: most of a request's time is waiting for others'.",
             _pictures_of("breakdown"),
-            (("What the report blames", taken_apart.categories, ""),
-             ("What a request takes of each thread", taken_apart.demand,
+            (("What the report blames", taken_apart.categories(), ""),
+             ("What a request takes of each thread", taken_apart.demand(),
               taken_apart.DEMAND_LEGEND))),
     Section("interpreters", "With and without a GIL", "interpreters", "",
             _pictures_of("interpreters"),
             (("Without a GIL over with one", comparison.without_over_with, ""),)),
     Section("peers", "Beside other servers", "peers", "", _pictures_of("peers"),
             (("The servers", reports.peers, ""),)),
-    Section("crossover", "Other work than a hello", "workloads", work.LEGEND,
+    Section("workloads", "Other work than a hello", "workloads", work.LEGEND,
             _pictures_of("workloads"),
-            (("Requests/s by work", work.rates, ""), ("CPU time by work", work.costs, ""))),
+            (("Requests/s by work", work.rates, ""), ("CPU time by work", work.costs, ""),
+             ("The slowest hundredth by work", work.tails, ""),
+             ("Other numbers of connections", work.all_by_connections, work.HOW_OFTEN),
+             ("Other interpreters", work.all_by_python, work.HOW_OFTEN))),
+    Section("crossover", "Where async overtakes sync", "crossover", crossing.LEGEND,
+            _pictures_of("crossover"),
+            (("Requests/s by wait", crossing.rates, ""),
+             ("Where they cross", crossing.crossings, crossing.FOUND_LEGEND))),
     Section("scaling", "More loops for handlers that compute", "scaling", scaled.LEGEND,
             _pictures_of("scaling"),
             (("What more loops gain", scaled.gained, ""),)),

@@ -14,8 +14,8 @@ from dataclasses import asdict  # noqa: E402
 
 import interpreters  # noqa: E402
 from driver import (  # noqa: E402
-    asking, before_after, in_place, instrument, offline, promises, pythons, results, rungs, scaled,
-    steady, work)
+    asking, before_after, crossing, in_place, instrument, offline, promises, pythons, results,
+    rungs, scaled, steady, taken_apart, work)
 from driver.blocks import Configuration  # noqa: E402
 from picture import traced  # noqa: E402
 
@@ -105,8 +105,8 @@ PYTHONS = {
 
 def run_of_several(kind, configurations, rps=lambda configuration: 1000.0, rounds=10):
     """A run on three interpreters."""
-    blocks = [block(c, number, rps=rps(c))
-              for number in range(1, rounds + 1) for c in configurations]
+    blocks = [block(c, number, rps=rps(c)) for number in range(1, rounds + 1)
+              for c in configurations if number == 1 or not c.once]
     environment = {**ENVIRONMENT, "python": {}, "pythons": PYTHONS}
     return stored(kind, configurations, blocks, rounds, environment=environment)
 
@@ -214,7 +214,7 @@ def breakdown_report(mean_us=1000.0, gaps_sum_us=None, gil=True):
 def breakdown_run(rounds=5, report=breakdown_report):
     """A run of `make breakdown` on three interpreters; later rounds are slower."""
     configurations = [Configuration(lab, "unpinned", python=python)
-                      for lab in LAB_RPS for python in PYTHONS]
+                      for lab in taken_apart.LABS for python in PYTHONS]
     run = run_of_several("breakdown", configurations, rounds=rounds)
     for one in run["blocks"]:
         one["report"] = report(1000.0 * one["round"])
@@ -223,11 +223,10 @@ def breakdown_run(rounds=5, report=breakdown_report):
 
 def tracing_run(share=1.0, rounds=6):
     """A run of `make tracing` in which --stats leaves every lab that share of its requests/s."""
-    several = [pythons.Python(name, "", (), about) for name, about in PYTHONS.items()]
-    run = run_of_several("tracing", instrument.configurations(several),
+    there = {f"{lab} on {python}" for lab in taken_apart.LABS for python in PYTHONS}
+    run = run_of_several("tracing", instrument.configurations(PYTHONS, there),
                          lambda c: 1000.0 * (share if "--stats" in c.server else 1), rounds)
-    run["breakdowns"] = {f"{lab} on {python}": breakdown_report()
-                         for lab in LAB_RPS for python in PYTHONS}
+    run["breakdowns"] = {key: breakdown_report() for key in there}
     return run
 
 
@@ -236,6 +235,23 @@ def workloads_run(rounds=3):
     connection more by one request/s faster."""
     return run_of_several("workloads", work.configurations(list(PYTHONS)),
                           lambda c: LAB_RPS.get(c.server[:4], 5_000.0) + c.connections, rounds)
+
+
+def crossover_run(rounds=3):
+    """A run in which a request takes lab1 20 µs and lab4 10 µs, whatever the wait; of lab3 it takes
+    5 µs and the wait, but 70 µs more where it sleeps."""
+    own_us = {"lab1": 20, "lab4": 10, "lab3, pool": 10, "lab3": 75, crossing.HELD: 5}
+
+    def rps(configuration):
+        server, wait = configuration.server.rsplit(", ", 1)
+        return 1e6 / (own_us[server] + int(wait.split()[0]) * (server in ("lab3", crossing.HELD)))
+
+    configurations = crossing.configurations()
+    blocks = [block(c, number, rps=rps(c)) for number in range(1, rounds + 1)
+              for c in configurations]
+    waits = map(str, crossing.WAITS_US)
+    return stored("crossover", configurations, blocks, rounds,
+                  sleeps={"slack": {us: 70.0 + int(us) for us in waits}})
 
 
 def open_loop_run(rounds=3):
@@ -330,7 +346,7 @@ def every_run():
     """A run of each kind that the report shows, by the name of its file."""
     measured = {**lab_run(3), "kind": "measure", "groups": ["labs"], "missing": []}
     found = [lab_run(3), measured, peers_run(), interpreters_run(), ladder_run(3), offline_run(),
-             breakdown_run(3), workloads_run(), scaling_run(3), open_loop_run(),
+             breakdown_run(3), workloads_run(), crossover_run(), scaling_run(3), open_loop_run(),
              compare_run(rounds=3), soak_run(), idle_run(), eager_run(3), tracing_run(rounds=3),
              upstream_run(3), traces_run()]
     return {results.RECORDS[run["kind"]]: run for run in found}

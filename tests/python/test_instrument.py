@@ -11,14 +11,14 @@ class Cost(unittest.TestCase):
         for share, so in ((0.971, "PASS"), (0.969, "FAIL")):
             with self.subTest(share):
                 _, rows = instrument.cost(support.tracing_run(share))
-                self.assertEqual([row[-1] for row in rows], [so] * 3 + [""] * 6)
+                self.assertEqual([row[-1] for row in rows], [so] * 3 + [""] * 12)
                 self.assertEqual({row[2] for row in rows},
                                  {tables.with_interval(share, share, share)})
 
     def test_every_lab_is_there_on_each_interpreter(self):
         _, rows = instrument.cost(support.tracing_run())
         self.assertEqual([tuple(row[:2]) for row in rows],
-                         [(lab, python) for lab in ("lab1", "lab2", "lab3")
+                         [(lab, python) for lab in ("lab1", "lab2", "lab3", "lab4", "lab5")
                           for python in ("system", "3.13", "3.13t")])
 
 
@@ -28,7 +28,7 @@ class Sums(unittest.TestCase):
         run["breakdowns"]["lab2 on 3.13"].update(planted)
         rows = {tuple(row[:2]): row[2:] for row in instrument.sums(run)[1]}
         others = [row[-1] for key, row in rows.items() if key != ("lab2", "3.13")]
-        self.assertEqual(others, ["PASS"] * 8)
+        self.assertEqual(others, ["PASS"] * 14)
         self.assertEqual(instrument.passes(run), rows[("lab2", "3.13")][-1] == "PASS")
         return rows[("lab2", "3.13")]
 

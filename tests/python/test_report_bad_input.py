@@ -132,7 +132,8 @@ class Lacking(support.WithFolder):
             if block["server"] == "lab2":
                 block["report"] = {"hops": "none"}
         made = self.made(run, "breakdown")
-        self.assertEqual([one.name for one in made.pictures], ["breakdown-lab1", "breakdown-lab3"])
+        self.assertEqual([one.name for one in made.pictures], ["breakdown-lab1", "breakdown-lab3",
+                                                               "breakdown-lab4", "breakdown-lab5"])
         self.assertIn("the picture breakdown-lab2 can't be made", " ".join(made.lacking))
 
     def test_any_part_may_be_missing_or_of_another_type(self):

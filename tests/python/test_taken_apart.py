@@ -63,8 +63,40 @@ class Tables(unittest.TestCase):
         self.assertEqual(by_name["sum of the gaps"]["in line"], "800")
         self.assertEqual(by_name["sum of the gaps"]["share"], "100.0%")
 
+    def test_without_a_gil_nothing_is_said_to_wait_for_one(self):
+        run = support.breakdown_run()
+        for report in (block["report"] for block in run["blocks"]):
+            report["categories"].append({"name": "GIL contention", "mean_us": 1.0, "queue_us": 0.0,
+                                         "reported_ms": 10})
+        with_it = (taken_apart.gaps(run, "lab1", "system"), taken_apart.demand("system")(run),
+                   taken_apart.categories("system")(run))
+        without = (taken_apart.gaps(run, "lab1", "3.13t"), taken_apart.demand("3.13t")(run),
+                   taken_apart.categories("3.13t")(run))
+        for one in with_it:
+            self.assertIn("GIL", str(one))
+        for one in without[:2]:
+            self.assertNotIn("GIL", str(one))
+        self.assertEqual([row[0] for row in without[2][1]],
+                         ["thread scheduling", "locks (there is no GIL)", "end to end"])
+        self.assertEqual(without[2][0][0], "ms, Python 3.13.5, free-threaded")
+
+    def test_a_run_of_the_first_labs_alone_has_their_rows(self):
+        run = support.breakdown_run()
+        for name in ("configurations", "blocks"):
+            run[name] = [one for one in run[name] if one["server"] < "lab4"]
+        _, rows = taken_apart.summary(run)
+        self.assertEqual([row[0] for row in rows if row[0]], ["lab1", "lab2", "lab3"])
+        self.assertTrue(taken_apart.adds_up(run))
+
+    def test_what_one_of_the_later_labs_leaves_unattributed_counts(self):
+        run = support.breakdown_run()
+        for one in run["blocks"]:
+            if (one["server"], one["python"]) == ("lab5", "3.13t"):
+                one["report"]["unattributed_share"] = 0.1
+        self.assertFalse(taken_apart.adds_up(run))
+
     def test_workers_are_one_row(self):
-        _, rows = taken_apart.demand(support.breakdown_run())
+        _, rows = taken_apart.demand()(support.breakdown_run())
         self.assertIn(["", "2 workers", "20.0", "50%", "25%", "20%", "-"], rows)
 
     def test_sums_within_two_percent_pass_and_others_fail(self):
@@ -74,6 +106,14 @@ class Tables(unittest.TestCase):
             self.assertEqual(taken_apart.adds_up(run), good, error)
             _, rows = taken_apart.summary(run)
             self.assertEqual({row[-1] for row in rows}, {"PASS" if good else "FAIL"})
+
+    def test_what_the_marks_take_is_in_the_sum(self):
+        run = support.breakdown_run(report=lambda mean: {
+            **support.breakdown_report(mean, 0.95 * mean), "instrument_us": 0.05 * mean})
+        self.assertTrue(taken_apart.adds_up(run))
+        rows = {row[0]: row[3:5] for row in taken_apart.gaps(run, "lab1", "system")[1]}
+        self.assertEqual(rows["sum of the gaps"], ["2,850", "95.0%"])
+        self.assertEqual(rows["marks of the sampled ones"], ["150", "5.0%"])
 
     def test_much_that_is_unattributed_fails(self):
         run = support.breakdown_run(

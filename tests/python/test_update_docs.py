@@ -122,6 +122,7 @@ class Updated(support.WithFolder):
         results.save("breakdown.json", support.breakdown_run(), self.folder)
         results.save("tracing.json", support.tracing_run(), self.folder)
         results.save("workloads.json", support.workloads_run(), self.folder)
+        results.save("crossover.json", support.crossover_run(), self.folder)
         results.save("scaling.json", support.scaling_run(), self.folder)
         results.save("open-loop.json", support.open_loop_run(), self.folder)
         results.save("upstream.json", support.upstream_run(), self.folder)
