@@ -16,6 +16,7 @@ def lab3_starts(t):
 
 
 alone(1, "a_result_is_the_answer", "What the handler returns is the answer.")
+alone(1, "one_attach_a_turn", "All requests of a turn are served under one attach.")
 alone(1, "the_value_is_released", "What the handler returned is released.")
 alone(1, "nothing_is_kept", "The request is held by nobody in the end.")
 alone(1, "an_exception_is_a_500", "A handler that raises: 500.")

@@ -50,6 +50,15 @@ alone(3, "every_worker_is_told", "A command reaches every worker.")
 alone(3, "what_was_told_before_stays", "A second command doesn't replace the first.")
 alone(3, "a_full_socket_loses_nothing", "A worker that reads nothing for long loses nothing.")
 alone(3, "who_has_ended_is_told_nothing", "A worker that has ended is told nothing.")
+alone(
+    3,
+    "threads_are_told_while_they_run",
+    "Workers that are threads hear each command; ThreadSanitizer looks on.",
+    needs=("lab5_every_worker_is_told",),
+    build=sanitizers.RACES,
+    cause="a worker takes what is on its page while the supervisor adds to it: `due` is read and "
+    "written by atomic operations only",
+)
 alone(4, "an_end_that_was_planned_is_0", "Ends that were planned: status 0.")
 alone(4, "an_end_that_was_not_planned_ends_all", "An end that wasn't planned ends them all: 1.")
 alone(4, "a_worker_that_failed_is_1", "A worker that couldn't start: status 1.")

@@ -70,7 +70,7 @@ TEMPLATES = {
 }
 
 # What the seam tests of all labs share, and those of the queue.
-SEAM = ["completions.c", "python.c", "python.h", "seam.c", "seam.h"]
+SEAM = ["blocking.h", "completions.c", "python.c", "python.h", "seam.c", "seam.h"]
 
 _SKIPPED = ("__pycache__", ".tmp", ".pyc")
 

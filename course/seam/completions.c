@@ -238,6 +238,25 @@ static void a_post_after_close_is_refused_and_freed(void)
     finish(&self);
 }
 
+/* The HTTP thread has to learn of it all the same. */
+static void an_answer_for_nobody_is_delivered_too(void)
+{
+    queue_t         self;
+    http_request_t *req;
+
+    queue_open(&self);
+    self.wanted = 1;
+    req = numbered(&self, 0, 1);
+    atomic_store(&req->abandoned, true);
+    completions_post(&self.queue, req, answer());
+    run_turns(&self);
+    SEAM_EXPECT(self.delivered == 1, "an answer that nobody waits for is delivered like any other",
+                "the client has left, but the request is in flight until the HTTP thread has it "
+                "back; who frees it here frees what that thread counts on",
+                "%d delivered", self.delivered);
+    queue_close(&self);
+}
+
 /* ---- Many threads ---------------------------------------------------------------------------- */
 
 typedef struct {
@@ -352,6 +371,7 @@ int main(int argc, char **argv)
         {"a_post_from_inside_the_drain_is_delivered", a_post_from_inside_the_drain_is_delivered},
         {"a_post_at_the_end_of_a_wake_up_wakes_again", a_post_at_the_end_of_a_wake_up_wakes_again},
         {"a_post_after_close_is_refused_and_freed", a_post_after_close_is_refused_and_freed},
+        {"an_answer_for_nobody_is_delivered_too", an_answer_for_nobody_is_delivered_too},
         {"eight_threads_lose_nothing", eight_threads_lose_nothing},
         {"closing_under_posters", closing_under_posters},
     };

@@ -1,6 +1,8 @@
 /* Lab 1, steps 2 to 5: lab1_single_loop/dispatch.c; its loop, tasks and queue are fakes. */
 #include "course/seam/python.h"
 
+#include "course/seam/blocking.h"
+
 /* NOLINTNEXTLINE(bugprone-suspicious-include): the file under test, static functions and all. */
 #include "lab1_single_loop/dispatch.c"
 
@@ -26,23 +28,34 @@ static lab_t *open_lab(void)
 
 static void expect_refs(const http_request_t *req, const char *cause)
 {
-    unsigned refs = atomic_load(&req->refs);
+    unsigned refs = seam_references(req);
 
     SEAM_EXPECT(refs == 1, "one reference to the request, the one that travels", cause,
                 "%u references", refs);
 }
 
-/* HTTP thread: hand one request to the lab, as the server does once a turn. */
-static void submit(lab_t *lab, http_request_t *req)
+/*
+ * HTTP thread: hand these requests to the lab, as the server does once a turn. returns how often
+ * the lab has attached
+ */
+static unsigned submit_all(lab_t *lab, http_request_list_t *ready)
 {
-    http_request_list_t *ready = seam_ready(req);
+    unsigned attaches;
 
     bridge_detach(&seam_thread);
+    seam_attaches = 0;
     lab_on_ready(lab, ready);
+    attaches = seam_attaches;
     SEAM_EXPECT(!PyGILState_Check(), "lab_on_ready() leaves the thread detached",
                 "who keeps the GIL while it polls keeps the loop's thread from running",
                 "still attached");
     bridge_attach(&seam_thread);
+    return attaches;
+}
+
+static void submit(lab_t *lab, http_request_t *req)
+{
+    submit_all(lab, seam_ready(req));
 }
 
 static void leave(lab_t *lab, http_request_t *req)
@@ -104,10 +117,16 @@ static void submit_that_fails_is_a_500(void)
 
 static void submit_gives_the_gil_back(void)
 {
-    lab_t *lab = open_lab();
+    lab_t               *lab = open_lab();
+    http_request_list_t *ready = seam_ready(seam_request("hello"));
+    unsigned             attaches;
 
-    submit(lab, seam_request("hello"));
-    seam_expect_calls("call_soon_threadsafe", "the request is handed over");
+    http_request_list_push(ready, seam_request("hello"));
+    attaches = submit_all(lab, ready);
+    seam_expect_calls("call_soon_threadsafe call_soon_threadsafe", "each request is handed over");
+    SEAM_EXPECT(attaches == 1, "two requests in one turn: attached once",
+                "each attach waits for the GIL: once a turn, not once a request", "%u times",
+                attaches);
 }
 
 /* Given code: it stays as it is. */
@@ -215,7 +234,21 @@ typedef struct {
     const char *outcome; /* of the task, in Python */
     int         status;
     const char *cause;
+    bool        client_left;
 } done_case_t;
+
+static void expect_one_post(const done_case_t *c)
+{
+    SEAM_EXPECT(
+        seam_record.posted == 1 && seam_record.answered == 0,
+        "one answer, through completions_post()",
+        c->client_left
+            ? "also when nobody waits for it any more: the HTTP thread drops the answer and "
+              "gives the request back, which is in flight for ever otherwise"
+            : "one task, one answer; and only the HTTP thread calls "
+              "http_respond_transfer()",
+        "%d posted, %d answered", seam_record.posted, seam_record.answered);
+}
 
 static void check_done(const done_case_t *c)
 {
@@ -228,12 +261,10 @@ static void check_done(const done_case_t *c)
     task = seam_py_get("task"); /* borrowed */
     Py_INCREF(task);
     req->lab_data = task;
+    atomic_store(&req->abandoned, c->client_left);
     held = seam_hold(task);
     on_done(lab, req, task);
-    SEAM_EXPECT(seam_record.posted == 1 && seam_record.answered == 0,
-                "one answer, through completions_post()",
-                "one task, one answer; and only the HTTP thread calls http_respond_transfer()",
-                "%d posted, %d answered", seam_record.posted, seam_record.answered);
+    expect_one_post(c);
     SEAM_EXPECT(seam_record.status == c->status,
                 seam_text("a task with %s is answered %d", c->outcome, c->status), c->cause,
                 "status %d", seam_record.status);
@@ -263,6 +294,14 @@ static void done_with_a_cancellation(void)
     check_done(&(done_case_t){"asyncio.CancelledError()", 503,
                               "task.result() raises CancelledError if the task was cancelled: "
                               "bridge_response(req, NULL) knows it"});
+}
+
+static void done_after_the_client_left(void)
+{
+    check_done(&(done_case_t){.outcome = "asyncio.CancelledError()",
+                              .status = 503,
+                              .cause = "the task was cancelled",
+                              .client_left = true});
 }
 
 /* ---- Step 5 ---------------------------------------------------------------------------------- */
@@ -328,6 +367,7 @@ int main(int argc, char **argv)
         {"done_with_a_result", done_with_a_result},
         {"done_with_an_exception", done_with_an_exception},
         {"done_with_a_cancellation", done_with_a_cancellation},
+        {"done_after_the_client_left", done_after_the_client_left},
         {"gone_cancels_on_the_loop", gone_cancels_on_the_loop},
         {"gone_after_the_end_is_harmless", gone_after_the_end_is_harmless},
         {"gone_with_the_loop_closed_is_quiet", gone_with_the_loop_closed_is_quiet},

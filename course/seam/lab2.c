@@ -15,10 +15,20 @@ static void stop_recorded(loop_thread_t *self, bridge_thread_t *me);
 static PyObject *callable_recorded(bridge_fn fn, void *owner, http_request_t *req);
 #define bridge_callable(fn, owner, req) callable_recorded(fn, owner, req)
 
+/* Where a thread of the test's takes what is posted, the queue is a real one. */
+static int post_to_either(completions_t *to, http_request_t *req, http_response_t *resp);
+#undef completions_post
+#define completions_post post_to_either
+
+#include "course/seam/blocking.h"
+
 /* NOLINTNEXTLINE(bugprone-suspicious-include): the file under test, static functions and all. */
 #include "lab2_threadpool/dispatch.c"
 
-enum { WORKERS = 3, ROOM = 4 };
+#undef completions_post
+#undef completions_take
+
+enum { WORKERS = 3, ROOM = 4, IN_FLIGHT = 8, HANDED_OVER = 400 };
 
 static completions_t queue; /* never looked into */
 
@@ -27,7 +37,9 @@ static completions_t queue; /* never looked into */
  * done callback needs to know of it.
  */
 static const char fakes[] =
-    "class Future(Counted): alive = 0\n"
+    "class Future(Counted):\n"
+    "    alive = 0\n"
+    "    done, result = Task.done, waiting('future.result()')\n"
     "def run_coroutine_threadsafe(coroutine, loop):\n"
     "    note('run_coroutine_threadsafe', (coroutine, loop)); return Future()\n"
     "def wrap_future(future, *, loop=None):\n"
@@ -230,9 +242,8 @@ static void chain_keeps_only_the_wrapped_future(void)
     seam_expect_alive("Task", "wrap_for_main_loop() returns a new reference: Py_DECREF it");
     SEAM_EXPECT(seam_py_long("coroutine() is None"), "the coroutine is gone with its task",
                 "bridge_call_handler() returns a new reference: Py_DECREF it", "it is left");
-    SEAM_EXPECT(atomic_load(&req->refs) == 1, "one reference to the request",
-                "the callback holds one until it dies: Py_DECREF it", "%u",
-                atomic_load(&req->refs));
+    SEAM_EXPECT(seam_references(req) == 1, "one reference to the request",
+                "the callback holds one until it dies: Py_DECREF it", "%u", seam_references(req));
 }
 
 /* What fails, and as what it is answered. */
@@ -325,6 +336,90 @@ static void done_with_a_cancellation(void)
                "future.result() raises CancelledError: bridge_response(req, NULL) knows it");
 }
 
+/* ---- Step 5, with the HTTP thread beside it -------------------------------------------------- */
+
+/* That thread: it takes answers, and looks at `queued` as /metrics does. Python isn't on it. */
+typedef struct {
+    const worker_t *worker; /* borrowed */
+    completions_t   completions;
+    uv_loop_t       loop; /* the queue wants one; nobody runs it */
+    uv_thread_t     thread;
+    uv_sem_t        room; /* posted for each request that may be used again */
+    unsigned        taken, well_answered, most_queued; /* the thread's own */
+} http_thread_t;
+
+static http_thread_t *http_thread; /* NULL: there is none */
+
+static int post_to_either(completions_t *to, http_request_t *req, http_response_t *resp)
+{
+    return http_thread == NULL ? seam_post(to, req, resp)
+                               : completions_post(&http_thread->completions, req, resp);
+}
+
+/* It goes to whoever sends the next request. */
+static void use_again(http_request_t *req)
+{
+    req->lab_data = NULL;
+    req->next = NULL;
+    req->trace = NULL;
+}
+
+static void http_thread_main(void *arg)
+{
+    http_thread_t   *self = arg;
+    http_request_t  *req;
+    http_response_t *resp;
+
+    while (self->taken < HANDED_OVER) {
+        unsigned queued = self->worker->queued;
+
+        if (queued > self->most_queued)
+            self->most_queued = queued;
+        if (!completions_take(&self->completions, &req, &resp))
+            continue;
+        self->taken++;
+        self->well_answered += resp != NULL && http_response_status(resp) == 200;
+        http_response_free(resp);
+        use_again(req);
+        uv_sem_post(&self->room);
+    }
+}
+
+static void http_thread_begin(http_thread_t *self, const worker_t *worker)
+{
+    self->worker = worker;
+    uv_loop_init(&self->loop);
+    if (completions_open(&self->completions, &self->loop, NULL, NULL) != 0 ||
+        uv_sem_init(&self->room, IN_FLIGHT) != 0 ||
+        (uv_thread_create)(&self->thread, http_thread_main, self) != 0)
+        seam_fail("a thread of the test's own", "none", "");
+    http_thread = self;
+}
+
+static void done_hands_over_for_good(void)
+{
+    static http_thread_t self;
+    lab_t               *lab = open_lab();
+    http_request_t      *requests[IN_FLIGHT];
+
+    seam_py_run("task = Task()");
+    for (int i = 0; i < IN_FLIGHT; i++)
+        requests[i] = seam_request("hello");
+    lab->workers[1].queued = HANDED_OVER;
+    http_thread_begin(&self, &lab->workers[1]);
+    for (int i = 0; i < HANDED_OVER; i++) {
+        (uv_sem_wait)(&self.room);
+        requests[i % IN_FLIGHT]->lab_data = Py_NewRef(seam_py_get("task"));
+        on_done(&lab->workers[1], requests[i % IN_FLIGHT], seam_py_get("task"));
+    }
+    (uv_thread_join)(&self.thread);
+    SEAM_EXPECT(self.well_answered == HANDED_OVER,
+                seam_text("%d answers of status 200, taken by another thread", HANDED_OVER),
+                "future.result() is what the handler has returned", "%u", self.well_answered);
+    SEAM_EXPECT(lab->workers[1].queued == 0, "the worker has none of them any more",
+                "worker->queued counts down here", "%u", lab->workers[1].queued);
+}
+
 int main(int argc, char **argv)
 {
     static const seam_test_t tests[] = {
@@ -341,6 +436,7 @@ int main(int argc, char **argv)
         {"done_with_a_result", done_with_a_result},
         {"done_with_an_exception", done_with_an_exception},
         {"done_with_a_cancellation", done_with_a_cancellation},
+        {"done_hands_over_for_good", done_hands_over_for_good},
     };
 
     return seam_main(argc, argv, tests, SEAM_COUNT(tests));

@@ -138,9 +138,9 @@ static void the_first_step_keeps_nothing(void)
     SEAM_EXPECT(seam_py_long("len(coroutines)") == 0, "the coroutine is gone",
                 "bridge_call_handler() gives a new reference: Py_XDECREF it, however the step ends",
                 "it is left in memory");
-    SEAM_EXPECT(atomic_load(&req->refs) == 1, "one reference to the request, the one that travels",
+    SEAM_EXPECT(seam_references(req) == 1, "one reference to the request, the one that travels",
                 "Python's request object lives as long as the coroutine", "%u references",
-                atomic_load(&req->refs));
+                seam_references(req));
 }
 
 static void an_exception_is_a_500(void)
@@ -336,12 +336,12 @@ static void a_task_goes_on_to_the_answer(void)
     seam_py_run("turn(); turn(); future.set_result('done'); turn(); turn()");
     expect_answer(200, "started_first_step() tells the task what the step has come to");
     seam_py_run("calls.clear(); gc.collect()");
-    SEAM_EXPECT(seam_py_long("len(left) + len(coroutines)") == 0 && atomic_load(&req->refs) == 1,
+    SEAM_EXPECT(seam_py_long("len(left) + len(coroutines)") == 0 && seam_references(req) == 1,
                 "value, coroutine and request are let go of with the task",
                 "step->started is yours (new), beside the task's own: Py_DECREF it at the end",
                 "%s, %u references",
                 seam_py_show("f'{len(left)} values, {len(coroutines)} coroutines'"),
-                atomic_load(&req->refs));
+                seam_references(req));
 }
 
 static void no_task_is_a_500(void)

@@ -10,12 +10,13 @@
 
 #include "common/http/internal.h"
 #include "common/log/log.h"
-#include "course/seam/seam.h"
+
+#include "course/seam/blocking.h"
 
 /* NOLINTNEXTLINE(bugprone-suspicious-include): the file under test, static functions and all. */
 #include "lab5_loop_per_core/team.c"
 
-enum { WORKERS = 3, CLIENTS = 64 };
+enum { WORKERS = 3, CLIENTS = 64, ROUNDS = 500 };
 
 /* ---- Fakes ----------------------------------------------------------------------------------- */
 
@@ -31,6 +32,8 @@ static struct {
     unsigned      begun, serving, lost, ended;
     unsigned      refused; /* from this one on none can be begun; 0: all can */
     bool          one_ends;
+    bool          have_threads;  /* each fake worker is a thread, which does what it is told */
+    unsigned      told[WORKERS]; /* such a thread's own */
 } fake;
 
 int isolation_connect(worker_handle_t *self)
@@ -46,16 +49,37 @@ int isolation_connect(worker_handle_t *self)
     return 0;
 }
 
+/* What worker.c does with its page and its socket, without a server. */
+static void fake_worker_main(void *arg)
+{
+    const worker_setup_t *setup = arg;
+    worker_page_t        *page = &setup->board->pages[setup->index];
+    unsigned             *told = &fake.told[setup->index];
+    char                  bytes[64];
+
+    fcntl(setup->control, F_SETFL, 0); /* it has nothing else to wait for */
+    page->gil = true;
+    atomic_store(&page->state, WORKER_SERVING);
+    send(setup->control, "", 1, 0);
+    while ((*told & COMMAND_DRAIN) == 0 && recv(setup->control, bytes, sizeof bytes, 0) > 0)
+        *told |= atomic_exchange(&page->due, 0);
+    page->cpu_us = 1;
+    atomic_store(&page->state, WORKER_DONE);
+    close(setup->control);
+}
+
 int isolation_begin(worker_handle_t *self, char **argv)
 {
     (void)argv;
     fake.theirs[fake.begun++] = self->setup.control;
-    return 0;
+    return fake.have_threads ? (uv_thread_create)(&self->thread, fake_worker_main, &self->setup)
+                             : 0;
 }
 
 void isolation_join(worker_handle_t *self)
 {
-    (void)self;
+    if (fake.have_threads)
+        (uv_thread_join)(&self->thread);
 }
 
 bool isolation_has_ended(worker_handle_t *self)
@@ -361,6 +385,38 @@ static void who_has_ended_is_told_nothing(void)
     SEAM_EXPECT(has_byte(2), "a byte for the one behind it", "", "none");
 }
 
+static bool all_serve(const team_t *team)
+{
+    for (unsigned i = 0; i < WORKERS; i++)
+        if (!team->members[i].serves)
+            return false;
+    return true;
+}
+
+/* Each of them a thread; ThreadSanitizer looks on. */
+static void threads_are_told_while_they_run(void)
+{
+    static const unsigned all = COMMAND_REOPEN | COMMAND_MEASURE | COMMAND_DRAIN;
+    team_t               *team;
+
+    fake.have_threads = true;
+    team = open_team(ISOLATION_THREADS);
+    while (team->begun < WORKERS)
+        if (begin(team) != 0)
+            seam_fail("a worker can be begun", "it can't", "");
+    while (!all_serve(team))
+        uv_run(&fake.loop, UV_RUN_ONCE);
+    for (int i = 0; i < ROUNDS; i++)
+        team_tell(team, i % 2 == 0 ? COMMAND_REOPEN : COMMAND_MEASURE);
+    team_drain(team);
+    while (fake.ended == 0)
+        uv_run(&fake.loop, UV_RUN_ONCE);
+    for (unsigned i = 0; i < WORKERS; i++)
+        SEAM_EXPECT(fake.told[i] == all, seam_text("worker %u has heard each command", i + 1),
+                    "a page holds several: add to what is there, in one piece", "0x%x of 0x%x",
+                    fake.told[i], all);
+}
+
 /* ---- Step 4 ---------------------------------------------------------------------------------- */
 
 static void end(unsigned index, worker_state_t state)
@@ -435,6 +491,7 @@ int main(int argc, char **argv)
         {"what_was_told_before_stays", what_was_told_before_stays},
         {"a_full_socket_loses_nothing", a_full_socket_loses_nothing},
         {"who_has_ended_is_told_nothing", who_has_ended_is_told_nothing},
+        {"threads_are_told_while_they_run", threads_are_told_while_they_run},
         {"an_end_that_was_planned_is_0", an_end_that_was_planned_is_0},
         {"an_end_that_was_not_planned_ends_all", an_end_that_was_not_planned_ends_all},
         {"a_worker_that_failed_is_1", a_worker_that_failed_is_1},

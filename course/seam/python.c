@@ -14,6 +14,7 @@
 
 seam_record_t        seam_record;
 bridge_thread_t      seam_thread;
+unsigned             seam_attaches;
 http_request_list_t *seam_completed;
 
 static bridge_t    *bridge;
@@ -29,7 +30,7 @@ static unsigned        request_count;
  * of a kind that exist, so that a reference that is lost shows.
  */
 static const char fakes[] =
-    "import asyncio, gc, inspect, weakref\n"
+    "import asyncio, gc, inspect, threading, time, weakref\n"
     "calls, fail = [], set()\n"
     "class Counted:\n"
     "    alive = 0\n"
@@ -43,6 +44,7 @@ static const char fakes[] =
     "    alive = 0\n"
     "    outcome = 'hello'\n"
     "    def add_done_callback(self, callback, **kw): note('add_done_callback', callback)\n"
+    "    def done(self): return False\n"
     "    def result(self):\n"
     "        note('result', None)\n"
     "        if isinstance(self.outcome, BaseException): raise self.outcome\n"
@@ -55,10 +57,36 @@ static const char fakes[] =
     "        note('call_soon', callback); return Handle()\n"
     "    def create_task(self, coroutine, **kw):\n"
     "        note('create_task', coroutine); return Task()\n"
+    "def waiting(name): return lambda *a, **kw: seam_waits(name)\n"
+    "time.sleep = waiting('time.sleep()')\n"
+    "threading.Thread.start = lambda thread: seam_begins_thread('threading.Thread.start()')\n"
     "loop = Loop()\n"
     "async def hello(request): return 'hello'\n"
     "def raises(request): raise ValueError('this handler fails before it is a coroutine')\n"
     "def names(): return ' '.join(name for name, _ in calls)\n";
+
+static PyObject *on_waits(PyObject *self, PyObject *call)
+{
+    (void)self;
+    seam_waits(PyUnicode_AsUTF8(call));
+}
+
+static PyObject *on_begins_thread(PyObject *self, PyObject *call)
+{
+    (void)self;
+    seam_begins_thread(PyUnicode_AsUTF8(call));
+}
+
+/* For the fakes: what blocking.h says to C. */
+static void add_functions(void)
+{
+    static PyMethodDef functions[] = {{"seam_waits", on_waits, METH_O, NULL},
+                                      {"seam_begins_thread", on_begins_thread, METH_O, NULL},
+                                      {NULL, NULL, 0, NULL}};
+
+    if (PyModule_AddFunctions(PyImport_AddModule("__main__"), functions) != 0)
+        seam_fail("functions of the test's are in __main__", "they aren't", "");
+}
 
 void seam_python_open(void)
 {
@@ -68,6 +96,7 @@ void seam_python_open(void)
         seam_fail("Python starts", "it doesn't", "");
     pool = http_pool_new();
     bridge_attach(&seam_thread);
+    add_functions();
     seam_py_run(fakes);
 }
 
@@ -143,9 +172,15 @@ http_request_t *seam_request(const char *handler)
         seam_fail("memory for a request", "none", "");
     } else {
         requests[request_count++] = req;
+        http_request_ref(req);
         fill(req, &route);
     }
     return req;
+}
+
+unsigned seam_references(const http_request_t *req)
+{
+    return atomic_load(&req->refs) - 1;
 }
 
 http_request_list_t *seam_ready(http_request_t *req)

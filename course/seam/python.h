@@ -25,6 +25,7 @@ typedef struct {
 } seam_record_t;
 
 extern seam_record_t        seam_record;
+extern unsigned             seam_attaches;  /* how often the GIL was taken, as far as C sees it */
 extern http_request_list_t *seam_completed; /* what completions_take() yields */
 extern bridge_thread_t      seam_thread;    /* the HTTP thread's state */
 
@@ -38,8 +39,14 @@ const char *seam_py_show(const char *expression);
 /* __main__.name, borrowed. */
 PyObject *seam_py_get(const char *name);
 
-/* A request for the handler __main__.`handler`, with one reference; `seam_request` keeps it. */
+/*
+ * A request for the handler __main__.`handler`, with the reference that travels, and one of the
+ * test's own, so that it is there to be looked at whatever else is released.
+ */
 http_request_t *seam_request(const char *handler);
+
+/* How many references to it there are besides the test's own. */
+unsigned seam_references(const http_request_t *req);
 
 /* The list that holds this one request, as the server makes it once a turn. */
 http_request_list_t *seam_ready(http_request_t *req);
@@ -73,5 +80,9 @@ bool seam_take(completions_t *queue, http_request_t **req, http_response_t **res
 #define http_respond_transfer seam_respond
 #define completions_post      seam_post
 #define completions_take      seam_take
+
+#define bridge_attach(thread)       (seam_attaches++, (bridge_attach)(thread))
+#define PyEval_RestoreThread(state) (seam_attaches++, (PyEval_RestoreThread)(state))
+#define PyGILState_Ensure()         (seam_attaches++, (PyGILState_Ensure)())
 
 #endif

@@ -28,6 +28,21 @@ void seam_fail(const char *expected, const char *seen, const char *cause)
     _Exit(1);
 }
 
+int seam_waits(const char *call)
+{
+    seam_fail(
+        "nobody waits on this thread for what another one does", seam_text("%s", call),
+        "who sleeps, polls or waits here keeps this thread's loop from its turn, and with the "
+        "GIL held every other thread from Python: return, and let a callback tell");
+}
+
+int seam_begins_thread(const char *call)
+{
+    seam_fail("no thread is begun here", seam_text("%s", call),
+              "a new thread for each request costs more than most requests do, and is in nobody's "
+              "loop: the lab's threads are begun once, before the first request");
+}
+
 /* Repeat the word that whoever grades has put on standard input, if they have. */
 static void say_passed(void)
 {

@@ -24,6 +24,13 @@ int seam_main(int argc, char **argv, const seam_test_t *tests, size_t count);
 /* End the program: what was expected, what was seen, and why that may be. Each is printf()'s. */
 _Noreturn void seam_fail(const char *expected, const char *seen, const char *cause);
 
+/*
+ * End the program: the code under test has called what waits, or what begins a thread. (They return
+ * nothing; int, so that they can stand in an expression.)
+ */
+_Noreturn int seam_waits(const char *call);
+_Noreturn int seam_begins_thread(const char *call);
+
 /* printf() into one of a few static buffers, for seam_fail(). */
 __attribute__((format(printf, 1, 2))) const char *seam_text(const char *format, ...);
 
