@@ -12,7 +12,7 @@ def hidden_lab4_drains_what_waits(t):
     server = t.start()
     parked = t.connect(server, "A").send("/park/0?name=A")
     server.event("start A")
-    server.terminate()
+    server.begin_drain()
     server.open_gate(0)
     server.event("end A", "asyncio has its turns while the server drains")
     parked.answer().expect(200, '"park":"A"')
@@ -39,8 +39,9 @@ def hidden_lab4_pipelined_in_order(t):
 def hidden_lab4_many_at_once(t):
     """64 requests parked at once, then released: 64 answers, none dropped."""
     server = t.start()
-    connections = situations.park(t, server, 64)
+    cause = "64 wait at once, and end at once: nothing is dropped"
+    connections = situations.park(t, server, 64, cause)
     server.open_gate(0)
     for number, connection in enumerate(connections):
-        connection.answer().expect(200, f'"park":"{number}"')
+        connection.answer().expect(200, f'"park":"{number}"', cause)
     server.stop()
