@@ -11,6 +11,8 @@ A mutant is a patch against the solved lab, course/mutants/labN/NAME.patch, belo
     Says: lost wake-up          words that the failure must contain
     Ends: by a signal           only if it can't be caught by an assertion: how it is
     Alone: yes                  no other test notices: these must all pass
+    Given: yes                  the mistake is in code that is no student's: it shows that this test
+                                can fail, where no file of theirs could make it
 
 Exit status: 0 if all are caught by that test, with those words."""
 

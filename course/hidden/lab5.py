@@ -21,11 +21,13 @@ def hidden_lab5_pipelined_while_draining(t):
     for connection in pair:
         connection.send("/park/0").send("/count")
         server.event("parked")
-    t.get(server, "/native").expect(200)
-    server.terminate()
+        server.wait_until(lambda port=connection.port: server.unread(port) == 0, "/count is read")
+    server.begin_drain()
     server.open_gate(0)
     for connection in pair:
         connection.answer().expect(200, "went on", "answers in order of completion")
+        cause = "what was read is answered, also behind an answer that was waited for"
+        connection.answer(cause).expect(200, '"count":1', cause)
     server.expect_end(0, "every worker is told to drain, and answers what it has")
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -243,6 +244,19 @@ class Server:
         self.check_alive()
         self.t.step("sent SIGTERM")
         self.process.send_signal(signal.SIGTERM)
+
+    def _refuses(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), DEADLINE_S).close()
+        except OSError as error:
+            return isinstance(error, ConnectionRefusedError)
+        return False
+
+    def begin_drain(self):
+        """SIGTERM, until nobody is accepted any more: from then on all of it drains."""
+        self.terminate()
+        self.wait_until(self._refuses, "the server accepts no more connections")
+        self.t.step("nobody is accepted any more: it drains")
 
     def expect_end(self, expected, cause=""):
         """It ends by itself, with that status."""

@@ -73,19 +73,19 @@ def expect_drained(t, server, cause):
     """tests/apps/park.py: SIGTERM while a handler waits: it is answered, then it ends with 0."""
     parked = t.connect(server, "A").send("/park/0?name=A")
     server.event("start A")
-    server.terminate()
+    server.begin_drain()
     server.open_gate(0)
     server.event("end A", cause)
-    parked.answer().expect(200, '"park":"A"')
+    parked.answer(cause).expect(200, '"park":"A"')
     server.expect_end(0)
 
 
 def expect_all_answered(t, server, cause=""):
     """tests/apps/park.py: 64 requests wait at once, then are let go: 64 answers."""
-    connections = park(t, server, 64)
+    connections = park(t, server, 64, cause)
     server.open_gate(0)
     for number, connection in enumerate(connections):
-        connection.answer().expect(200, f'"park":"{number}"', cause)
+        connection.answer(cause).expect(200, f'"park":"{number}"', cause)
     server.stop(0, cause)
 
 

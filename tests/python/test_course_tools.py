@@ -1,6 +1,7 @@
 """The course's small tools: answers, traces, predictions, the autograder's bundle."""
 
 import os
+import re
 import subprocess
 import sys
 import unittest
@@ -13,7 +14,8 @@ COURSE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "c
 sys.path.insert(0, COURSE)
 
 import mutants  # noqa: E402
-from kit import answers, building, bundle, handout, labs, predictions, traces  # noqa: E402
+from kit import answers, building, bundle, checks, handout, labs  # noqa: E402
+from kit import predictions, running, traces  # noqa: E402
 from kit.checks import Failed  # noqa: E402
 
 
@@ -140,6 +142,27 @@ class Mutants(WithFolder):
                 command = ["patch", "-p1", "--batch", "--dry-run", "--fuzz=0", "-i", mutant.path]
                 done = subprocess.run(command, cwd=tree, capture_output=True, text=True)
                 self.assertEqual(done.returncode, 0, f"{mutant.path}:\n{done.stdout}")
+
+    def test_mistakes_are_in_students_files_unless_they_say_otherwise(self):
+        for lab in labs.FOLDERS:
+            for mutant in mutants.of_lab(lab):
+                with open(mutant.path, encoding="utf-8") as file:
+                    changed = set(re.findall(r"^\+\+\+ b/(\S+)", file.read(), re.MULTILINE))
+                theirs = changed <= set(labs.ALLOWED[lab])
+                self.assertEqual(theirs, "Given" not in mutant.header, mutant.path)
+
+    def test_each_hidden_test_has_a_mutant_that_it_fails(self):
+        for lab in labs.FOLDERS:
+            checks.REGISTRY.clear()
+            self.addCleanup(checks.REGISTRY.clear)
+            hidden = {check.name for check in running.load(lab) if check.hidden}
+            caught = {mutant.header["Test"] for mutant in mutants.of_lab(lab)}
+            self.assertEqual(hidden - caught, set(), f"lab {lab}")
+
+    def test_some_mistakes_only_hidden_tests_find(self):
+        found = [m.header for lab in labs.FOLDERS for m in mutants.of_lab(lab)]
+        alone = [h["Test"] for h in found if "Alone" in h and h["Test"].startswith("hidden_")]
+        self.assertGreaterEqual(len(alone), 3)
 
 
 if __name__ == "__main__":
