@@ -202,7 +202,7 @@ void conformance_end(void)
 
 void conformance_run(const conformance_section_t *section)
 {
-    for (int number = LAB_FIRST; number <= LAB_LAST; number++) {
+    for (int number = LAB_FIRST; number < LAB_POOL; number++) {
         run.lab = lab_start(number, NULL, NULL);
         for (size_t i = 0; i < 2 * section->count; i++) {
             run.it = &section->cases[i / 2];
@@ -213,5 +213,5 @@ void conformance_run(const conformance_section_t *section)
         lab_finish(run.lab);
     }
     fprintf(stderr, "conformance: %s: %zu cases on labs %d to %d, whole and in pieces\n",
-            section->title, section->count, LAB_FIRST, LAB_LAST);
+            section->title, section->count, LAB_FIRST, LAB_POOL - 1);
 }

@@ -83,12 +83,12 @@ static const char *const leavings[] = {
     "/leave/exit",       "/leave/interrupt",       "/leave/raise",
     "/leave/exit?later", "/leave/interrupt?later", "/leave/raise?later"};
 
-/* All but lab 3: whoever waits on the same loop meanwhile gets an answer. */
+/* All but lab 3 alone: whoever waits meanwhile, on the same loop, gets an answer. */
 Test(faults, a_handler_that_exits_takes_no_other_with_it)
 {
     client_t parked;
 
-    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_async(number)) {
+    for (int number = LAB_FIRST; number <= LAB_LAST; number = lab_next_concurrent(number)) {
         lab_process_t *lab = number == 2 ? lab_start(2, "faults", "--workers=1", NULL)
                                          : lab_start(number, "faults", NULL);
 

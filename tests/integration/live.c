@@ -156,8 +156,8 @@ static json_t *frame_with_hops(lab_process_t *lab, client_t *viewer)
 Test(live, a_frame_has_rates_threads_queues_and_hops)
 {
     static const char *const threads[LAB_LAST + 1][4] = {
-        {NULL},   {"http", "loop"}, {"http", "main-loop", "worker-0"},
-        {"http"}, {"http"},         {"http 1"}};
+        {NULL},     {"http", "loop"},  {"http", "main-loop", "worker-0"}, {"http"}, {"http"},
+        {"http 1"}, {"http", "pool-0"}};
     static const char *const one[] = {"answers for the HTTP thread", NULL};
     static const char *const with_workers[] = {"answers for the HTTP thread", "worker 1", NULL};
 

@@ -187,7 +187,7 @@ Test(no_memory, while_a_lab_starts_is_said_and_ends_it)
 
         while (n < MANY && start(control, number, n))
             n++;
-        cr_assert(n > 10 && n < MANY, "lab%d: the last allocation that failed was the %u.", number,
-                  n - 1);
+        cr_assert(n > 10 && n < MANY, "%s: the last allocation that failed was the %u.",
+                  lab_name(number), n - 1);
     }
 }

@@ -167,7 +167,6 @@ Test(routes, every_lab_gives_the_same_answers)
 {
     for (int number = LAB_FIRST; number <= LAB_LAST; number++)
         check_all(lab_start(number, NULL, NULL));
-    check_all(lab_start(3, NULL, "--pool=2", NULL));
 }
 
 Test(routes, an_exception_is_told_to_the_log_once_and_to_the_client_not_at_all)

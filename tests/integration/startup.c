@@ -312,7 +312,8 @@ Test(startup, the_banner_names_app_and_python)
                                  ? lab_start(number, NULL, "--workers=5", NULL)
                                  : lab_start(number, NULL, NULL);
 
-        lab_assert(lab, strstr(lab->out, number == 3 ? "app sync_app:app" : "app async_app:app"),
+        lab_assert(lab,
+                   strstr(lab->out, lab_is_sync(number) ? "app sync_app:app" : "app async_app:app"),
                    "banner:\n%s", lab->out);
         lab_assert(lab, strstr(lab->out, "Python 3.") != NULL, "banner:\n%s", lab->out);
         lab_assert(lab, (strstr(lab->out, "5 workers") != NULL) == (number == 2 || number == 5),

@@ -76,6 +76,8 @@ static const char *const hops_of[][MAX_HOPS + 1] = {
     [3] = {"parsed", "attached", "started", "finished", "written"},
     [4] = {"parsed", "attached", "started", "finished", "written"},
     [5] = {"parsed", "attached", "started", "finished", "written"},
+    [LAB_POOL] = {"parsed", "scheduled", "woken", "started", "finished", "posted", "received",
+                  "written"},
 };
 
 /* trace_hop_t of each */
@@ -85,13 +87,14 @@ static const int numbers_of[][MAX_HOPS] = {
     [3] = {0, 1, 6, 7, 12},
     [4] = {0, 1, 6, 7, 12},
     [5] = {0, 1, 6, 7, 12},
+    [LAB_POOL] = {0, 2, 3, 6, 7, 10, 11, 12},
 };
 
 /* Every one of `count` requests has passed all hops of this lab, and no others; and it adds up. */
 static void expect_all(const json_t *root, int number, int count)
 {
-    stats_expect_hops(root, lab_message("lab%d", number), hops_of[number], count);
-    stats_expect_sums(root, lab_message("lab%d", number));
+    stats_expect_hops(root, lab_name(number), hops_of[number], count);
+    stats_expect_sums(root, lab_name(number));
 }
 
 /* ---- Load ------------------------------------------------------------------------------------ */
@@ -135,9 +138,9 @@ Test(trace, every_answered_request_passes_every_hop)
         lab_check(lab, "/native", 200, NULL);
         root = finish_and_load(lab, stats_option);
         expect_all(root, number, 601);
-        cr_expect(stats_number(root, "requests") == 601, "lab%d: %g requests", number,
+        cr_expect(stats_number(root, "requests") == 601, "%s: %g requests", lab_name(number),
                   stats_number(root, "requests"));
-        cr_expect(stats_number(root, "dropped") == 0, "lab%d: %g dropped", number,
+        cr_expect(stats_number(root, "dropped") == 0, "%s: %g dropped", lab_name(number),
                   stats_number(root, "dropped"));
         json_decref(root);
     }
@@ -166,11 +169,11 @@ static void check_delay_after(int number, int hop)
         if ((int)i != hop)
             others += mean;
         else
-            cr_expect(mean >= DELAY_MS * 1e3, "lab%d: %d ms after %s: its gap is %g us", number,
-                      DELAY_MS, name, mean);
+            cr_expect(mean >= DELAY_MS * 1e3, "%s: %d ms after %s: its gap is %g us",
+                      lab_name(number), DELAY_MS, name, mean);
     }
-    cr_expect(others < QUICK_MS * 1e3, "lab%d: %d ms after %s: the other gaps are %g us", number,
-              DELAY_MS, name, others);
+    cr_expect(others < QUICK_MS * 1e3, "%s: %d ms after %s: the other gaps are %g us",
+              lab_name(number), DELAY_MS, name, others);
     json_decref(root);
 }
 
@@ -199,6 +202,11 @@ Test(trace, a_delay_at_a_hop_shows_there_and_nowhere_else_lab3)
     check_delays(3);
 }
 
+Test(trace, a_delay_at_a_hop_shows_there_and_nowhere_else_lab3_with_a_pool)
+{
+    check_delays(LAB_POOL);
+}
+
 Test(trace, a_delay_at_a_hop_shows_there_and_nowhere_else_lab4)
 {
     check_delays(4);
@@ -212,7 +220,8 @@ Test(trace, a_delay_at_a_hop_shows_there_and_nowhere_else_lab5)
 /* ---- What a gap was spent on ----------------------------------------------------------------- */
 
 /* The first request whose gaps are split; its predecessors only pass through. */
-static const int sample_every[] = {[1] = 499, [2] = 127, [3] = 499, [4] = 499, [5] = 499};
+static const int sample_every[] = {
+    [1] = 499, [2] = 127, [3] = 499, [4] = 499, [5] = 499, [LAB_POOL] = 499};
 
 /* Of the sampled request's gap from `hop`, most was spent on `part`. */
 static void expect_spent_on(const json_t *root, int number, const char *hop, const char *part)
@@ -221,12 +230,13 @@ static void expect_spent_on(const json_t *root, int number, const char *hop, con
     char         *shown = json_dumps(row, JSON_COMPACT);
 
     cr_assert(stats_number(root, "sample_every") == sample_every[number],
-              "lab%d: one in %g is sampled, expected one in %d", number,
+              "%s: one in %g is sampled, expected one in %d", lab_name(number),
               stats_number(root, "sample_every"), sample_every[number]);
-    cr_assert(row != NULL && stats_number(row, "sampled") == 1, "lab%d: from %s: %s", number, hop,
-              shown);
+    cr_assert(row != NULL && stats_number(row, "sampled") == 1, "%s: from %s: %s", lab_name(number),
+              hop, shown);
     cr_expect(stats_number(row, part) > WAIT_MS * 1e3 / 2,
-              "lab%d: from %s, %d ms should be in %s:\n%s", number, hop, WAIT_MS, part, shown);
+              "%s: from %s, %d ms should be in %s:\n%s", lab_name(number), hop, WAIT_MS, part,
+              shown);
     free(shown);
 }
 
@@ -350,7 +360,7 @@ Test(trace, a_request_whose_client_left_is_dropped_however_long_its_handler_runs
         lab_expect_event(lab, "end");
         root = finish_and_load(lab, stats_option);
         cr_expect(stats_number(root, "requests") == 200 && stats_number(root, "dropped") == 1,
-                  "lab%d: 200 answered and 1 dropped, seen %g and %g", number,
+                  "%s: 200 answered and 1 dropped, seen %g and %g", lab_name(number),
                   stats_number(root, "requests"), stats_number(root, "dropped"));
         expect_all(root, number, 200);
         json_decref(root);
@@ -430,12 +440,12 @@ static bool names_thread(const json_t *events, const char *name)
 
 Test(trace, the_trace_file_shows_threads_and_requests_travelling_between_them)
 {
-    static const char *const threads[][4] = {[1] = {"http", "loop"},
-                                             [2] = {"http", "main-loop", "worker-0", "worker-1"},
-                                             [3] = {"http"},
-                                             [4] = {"http"},
-                                             [5] = {"http 1"}};
-    static const size_t hand_offs[] = {[1] = 2, [2] = 4, [3] = 0, [4] = 0, [5] = 0}; /* of each */
+    static const char *const threads[][4] = {
+        [1] = {"http", "loop"}, [2] = {"http", "main-loop", "worker-0", "worker-1"},
+        [3] = {"http"},         [4] = {"http"},
+        [5] = {"http 1"},       [LAB_POOL] = {"http", "pool-0", "pool-3"}};
+    static const size_t hand_offs[] = {
+        [1] = 2, [2] = 4, [3] = 0, [4] = 0, [5] = 0, [LAB_POOL] = 2}; /* of each */
 
     for (int number = LAB_FIRST; number <= LAB_LAST; number++) {
         lab_process_t *lab = lab_start(number, "traced", trace_option, NULL);
@@ -448,16 +458,16 @@ Test(trace, the_trace_file_shows_threads_and_requests_travelling_between_them)
         root = finish_and_load(lab, trace_option);
         events = json_object_get(root, "traceEvents");
         for (int i = 0; i < 4 && threads[number][i] != NULL; i++)
-            cr_expect(names_thread(events, threads[number][i]), "lab%d: no thread %s", number,
-                      threads[number][i]);
+            cr_expect(names_thread(events, threads[number][i]), "%s: no thread %s",
+                      lab_name(number), threads[number][i]);
         cr_expect(count_events(events, "s") == 10 * hand_offs[number] &&
                       count_events(events, "f") == 10 * hand_offs[number],
-                  "lab%d: %zu flows begin and %zu end, expected %zu", number,
+                  "%s: %zu flows begin and %zu end, expected %zu", lab_name(number),
                   count_events(events, "s"), count_events(events, "f"), 10 * hand_offs[number]);
         cr_expect(count_events(events, "b") > 0 &&
                       count_events(events, "b") == count_events(events, "e"),
-                  "lab%d: %zu requests' spans begin and %zu end", number, count_events(events, "b"),
-                  count_events(events, "e"));
+                  "%s: %zu requests' spans begin and %zu end", lab_name(number),
+                  count_events(events, "b"), count_events(events, "e"));
         json_decref(root);
     }
 }

@@ -148,7 +148,7 @@ static void run(lab_process_t *lab, char *const *args)
     pid_t       test = getpid();
 
     cr_assert_not_null(folder, "LAB_BIN_DIR isn't set: run the tests by `make integration`");
-    snprintf(program, sizeof program, "%s/%s", folder, lab->name);
+    snprintf(program, sizeof program, "%s/%.*s", folder, (int)strcspn(lab->name, " "), lab->name);
     make_pipes(lab, &theirs);
     make_error_file(lab, &theirs);
     lab->pid = fork();
@@ -163,22 +163,36 @@ static void run(lab_process_t *lab, char *const *args)
     started = lab;
 }
 
-static lab_process_t *spawn(const char *name, const char *app, bool any_port, va_list more)
+const char *lab_name(int number)
+{
+    static char name[12];
+
+    snprintf(name, sizeof name, "lab%d%s", number == LAB_POOL ? 3 : number,
+             number == LAB_POOL ? " --pool" : "");
+    return name;
+}
+
+/* `number` 0: the program `rung` of the ladder */
+static lab_process_t *spawn(int number, const char *rung, const char *app, bool any_port,
+                            va_list more)
 {
     lab_process_t *lab = calloc(1, sizeof *lab);
     char           app_option[128], *args[MAX_ARGS + 1];
     int            count = 0;
 
     cr_assert_not_null(lab, "no memory");
-    snprintf(lab->name, sizeof lab->name, "%s", name);
+    lab->number = number;
+    snprintf(lab->name, sizeof lab->name, "%s", rung != NULL ? rung : lab_name(number));
     args[count++] = lab->name;
     if (any_port)
         args[count++] = "--port=0";
-    if (strcmp(name, "lab5") == 0)
+    if (number == 5)
         args[count++] = "--workers=1"; /* unless the test says another number */
+    if (number == LAB_POOL)
+        args[count++] = "--pool=4"; /* likewise */
     if (app != NULL) {
         snprintf(app_option, sizeof app_option, "--app=%s:%s", app,
-                 strcmp(name, "lab3") == 0 ? "sync_app" : "async_app");
+                 lab_is_sync(number) ? "sync_app" : "async_app");
         args[count++] = app_option;
     }
     while (count < MAX_ARGS && (args[count] = va_arg(more, char *)) != NULL)
@@ -188,21 +202,13 @@ static lab_process_t *spawn(const char *name, const char *app, bool any_port, va
     return lab;
 }
 
-static const char *lab_name(int number)
-{
-    static char name[8];
-
-    snprintf(name, sizeof name, "lab%d", number);
-    return name;
-}
-
 lab_process_t *lab_spawn(int number, const char *app, ...)
 {
     lab_process_t *lab;
     va_list        more;
 
     va_start(more, app);
-    lab = spawn(lab_name(number), app, false, more);
+    lab = spawn(number, NULL, app, false, more);
     va_end(more);
     return lab;
 }
@@ -213,7 +219,7 @@ lab_process_t *lab_start(int number, const char *app, ...)
     va_list        more;
 
     va_start(more, app);
-    lab = spawn(lab_name(number), app, true, more);
+    lab = spawn(number, NULL, app, true, more);
     va_end(more);
     lab_wait_listening(lab);
     return lab;
@@ -225,7 +231,7 @@ lab_process_t *lab_start_rung(const char *name, const char *app, ...)
     va_list        more;
 
     va_start(more, app);
-    lab = spawn(name, app, true, more);
+    lab = spawn(0, name, app, true, more);
     va_end(more);
     lab_wait_listening(lab);
     return lab;

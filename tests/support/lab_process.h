@@ -26,20 +26,34 @@
 
 enum {
     LAB_FIRST = 1, /* for loops over all labs */
-    LAB_LAST = 5,
+    LAB_POOL = 6,  /* lab 3 once more, with --pool */
+    LAB_LAST = LAB_POOL,
     LAB_GATES = 4,
     LAB_DEADLINE_MS = 60 * 1000, /* a sanitized Python on a busy machine takes seconds to start */
 };
 
-/* For loops over those labs whose handlers are coroutines, and so may wait: all but lab 3. */
-static inline int lab_next_async(int number)
+/* For loops over those labs in which others are served while a handler waits: all but lab 3 alone. */
+static inline int lab_next_concurrent(int number)
 {
     return number == 2 ? 4 : number + 1;
 }
 
+/* For loops over those labs whose handlers are coroutines: all but lab 3. */
+static inline int lab_next_async(int number)
+{
+    return number + 1 == LAB_POOL ? LAB_LAST + 1 : lab_next_concurrent(number);
+}
+
+/* Lab 3, with a pool or without: its handlers are plain functions, and can't be cancelled. */
+static inline bool lab_is_sync(int number)
+{
+    return number == 3 || number == LAB_POOL;
+}
+
 typedef struct lab_process {
-    struct lab_process *next; /* of those that this test has started and not freed */
-    char                name[32];
+    struct lab_process *next;     /* of those that this test has started and not freed */
+    char                name[32]; /* as messages call it: its program, and for LAB_POOL an option */
+    int                 number;   /* 0: a rung of the ladder */
     bool                ended;
     pid_t               pid;
     int                 port;
@@ -63,11 +77,15 @@ typedef struct lab_process {
 
 /*
  * Run lab `number` with these arguments, NULL behind the last, and nothing else; don't wait for it.
- * Lab 5 has one worker unless they say another number: with one it does all that the others do.
+ * Lab 5 has one worker unless they say another number: with one it does all that the others do; and
+ * LAB_POOL four threads.
  * `app` is a module of tests/apps of which the lab serves async_app or sync_app, whatever it can
  * serve; NULL gives no --app.
  */
 __attribute__((sentinel)) lab_process_t *lab_spawn(int number, const char *app, ...);
+
+/* How messages call lab `number`: "lab1", "lab3 --pool"; valid until the next call. */
+const char *lab_name(int number);
 
 /* The process that serves: the lab's own, or where that only supervises its first worker. Linux only. */
 pid_t lab_worker_pid(const lab_process_t *lab);
