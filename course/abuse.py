@@ -34,6 +34,13 @@ FILL = """
         close(fd);
     }
 """
+EAT = """
+    for (;;) {
+        volatile char *piece = malloc(1 << 20);
+        for (int i = 0; i < 1 << 20; i += 4096)
+            piece[i] = 1;
+    }
+"""
 HARD_CODED = """
     bridge_detach(lab->python);
     while ((req = http_request_list_pop(ready)) != NULL)
@@ -74,6 +81,7 @@ BROKEN = {
     "crashes": Case(50, 80, "killed by SIGSEGV", at=in_open("raise(SIGSEGV);")),
     "hangs": Case(50, 80, "doesn't within", at=in_open("for (;;) pause();")),
     "computes_for_ever": Case(50, 80, "doesn't within", at=in_open("for (;;);")),
+    "eats_memory": Case(50, 80, "ran out of memory", at=in_open(EAT)),
     "prints_a_gigabyte": Case(
         0, 5, "MiB of", path=QUEUE,
         more=at_start('for (int i = 0; i < 1 << 20; i++) printf("%1024d", i);'),

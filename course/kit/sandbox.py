@@ -3,7 +3,8 @@
 What binds, and what doesn't:
   RLIMIT_FSIZE   bounds each file, standard output and error among them
   RLIMIT_CPU     ends what computes for ever; what waits for ever meets the caller's deadline
-  RLIMIT_AS      memory, per process; kills AddressSanitizer at its start, so not for such builds
+  RLIMIT_AS      memory, per process; kills AddressSanitizer at its start, so not for such builds.
+                 Who meets it learns so from malloc() and ends in its own way: ending() says why
   RLIMIT_NPROC   processes and threads of the user: doesn't bind root, so root runs students as
                  the user STUDENT_UID, which nothing else uses
 What a program leaves behind, in whatever session, ends with it: as root by its room
@@ -35,7 +36,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 @dataclass(frozen=True)
 class Limits:
     cpu_s: int = 60
-    memory: int = 4 << 30  # bytes of address space; 0: no limit
+    memory: int = 3 << 30  # bytes of address space; 0: no limit
+    resident: int = 0  # bytes in use, which run() looks at now and then; 0: no limit
     processes: int = 128  # of the user, threads included
     file: int = 64 << 20  # bytes
     random_addresses: bool = True  # ThreadSanitizer wants some addresses for itself
@@ -125,15 +127,38 @@ def environment(more=None):
     return kept | (more or {})
 
 
+class Process(subprocess.Popen):
+    """Knows, once it has ended, how much memory it had at most: peak, in bytes."""
+
+    limits, peak = UNLIMITED, 0
+
+    def poll(self):
+        if self.returncode is None:
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+            if pid != 0:
+                self.peak = usage.ru_maxrss << 10
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self, timeout=None):
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self.poll() is None:
+            if deadline is not None and time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            time.sleep(0.002)
+        return self.returncode
+
+
 def spawn(command, limits, **options):
-    """subprocess.Popen in a session of its own. `env` is the whole environment."""
+    """A Process in a session of its own. `env` is the whole environment."""
     options.setdefault("stdin", subprocess.DEVNULL)
     roomy = _as_user is not None and isolation.available()
     room = isolation.Room(_folder, [ROOT]) if roomy else None
     with room or contextlib.nullcontext():
-        process = subprocess.Popen(
+        process = Process(
             command, start_new_session=True, preexec_fn=_preparation(limits, room), **options
         )
+    process.limits = limits
     if room is not None:
         _rooms[process.pid] = room
     return process
@@ -247,9 +272,12 @@ def run(command, limits, timeout_s, output_limit=1 << 20, **options):
         if left <= 0:
             what = f"was ended after {timeout_s} s: it neither finished nor gave up"
             break
-        if not select.select([process.stdout], [], [], min(left, 0.5))[0]:
+        if not select.select([process.stdout], [], [], min(left, 0.2))[0]:
             if process.poll() is not None:
                 break  # its output is held open by somebody it has left behind
+            if limits.resident and _resident(process.pid) > limits.resident:
+                what = _had(_resident(process.pid), limits.resident)
+                break
             continue
         piece = process.stdout.read(65536)
         if not piece:
@@ -266,7 +294,35 @@ def run(command, limits, timeout_s, output_limit=1 << 20, **options):
             what = f"was ended after {timeout_s} s: it neither finished nor gave up"
     end(process)
     process.stdout.close()
+    if not what and process.returncode != 0:
+        what = out_of_memory(process)
     return process.returncode, output.decode(errors="replace"), what
+
+
+def out_of_memory(process):
+    """A line if a process that has ended had most of the memory that it may have; else ""."""
+    most = process.limits.memory
+    if not most or process.peak < most // 2:
+        return ""
+    return _had(process.peak, most)
+
+
+def _had(peak, most):
+    return f"ran out of memory: it took {peak / 2**30:.1f} of {most / 2**30:.0f} GiB"
+
+
+def _resident(pid):
+    """Bytes of memory that it has now; 0 where that can't be told."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0
+
+
+def ending(process):
+    """How a process has ended, in a line."""
+    return out_of_memory(process) or describe(process.returncode)
 
 
 def describe(status):

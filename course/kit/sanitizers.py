@@ -15,9 +15,12 @@ OPTIONS = {
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "TSAN_OPTIONS": "exitcode=98:halt_on_error=1:memory_limit_mb=2048",
 }
+RESIDENT = 3 << 30
 KNOWN_LEAKS = "course/kit/leaks.txt"  # what Python keeps for good, from 3.13 on
 _LEAVES_THINGS = re.compile(r"python-3\.?1[3-9]")
-_BEGIN = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:")
+_BEGIN = re.compile(
+    r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|hard rss limit exhausted"
+)
 _FRAME = re.compile(r"^ +#\d+ 0x\w+ in (\w+) \S*?((?:lab\d_|common/|course/)\S+)")
 _SHOWN = 8
 
@@ -38,10 +41,13 @@ def options(tree, where):
 
 
 def limits_for(limits, where):
-    """Sanitizers reserve more address space than there is memory, and bound it by themselves."""
+    """
+    Sanitizers reserve more address space than there is memory. AddressSanitizer bounds what is in
+    use by itself; ThreadSanitizer doesn't.
+    """
     if "-san-" not in where:
         return limits
-    return replace(limits, memory=0, random_addresses="-san-thread" not in where)
+    return replace(limits, memory=0, resident=RESIDENT, random_addresses="-san-thread" not in where)
 
 
 def threads_in(where):

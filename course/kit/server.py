@@ -92,7 +92,7 @@ class Server:
         return "\n".join(filter(None, [cause, self.tail()]))
 
     def _ending(self):
-        return f"it ended: {sandbox.describe(self.process.returncode)}"
+        return f"it ended: {sandbox.ending(self.process)}"
 
     def check_alive(self, cause=""):
         if self.process.poll() is not None:
@@ -267,7 +267,7 @@ class Server:
         if self.process.returncode != expected:
             raise Failed(
                 f"exit status {expected} in the end",
-                sandbox.describe(self.process.returncode),
+                sandbox.ending(self.process),
                 cause or self.tail(),
             )
 

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 import unittest
+from dataclasses import replace
 from unittest import mock
 
 from support import WithFolder
@@ -207,6 +208,33 @@ class Sandbox(unittest.TestCase):
 
         self.in_child(body)
 
+    def test_who_ends_for_want_of_memory_is_said_to(self):
+        def body():
+            limits = replace(LIMITS, memory=256 << 20)
+            for script, said in (
+                ("pieces = []\nwhile True: pieces.append(b'x' * (1 << 20))", "ran out of memory"),
+                ("raise SystemExit(1)", ""),
+            ):
+                status, _, what = sandbox.run(
+                    [sys.executable, "-c", script], limits, 20, env=sandbox.environment()
+                )
+                assert status == 1 and what.startswith(said) and bool(what) == bool(said), what
+
+        self.in_child(body)
+
+    def test_without_a_limit_on_addresses_what_is_in_use_is_looked_at(self):
+        def body():
+            limits = replace(LIMITS, resident=64 << 20)
+            script = "pieces = b'x' * (128 << 20); input()"
+            read, write = os.pipe()
+            status, _, what = sandbox.run(
+                [sys.executable, "-c", script], limits, 20, stdin=read, env=sandbox.environment()
+            )
+            os.close(write)
+            assert status == -9 and what.startswith("ran out of memory"), (status, what)
+
+        self.in_child(body)
+
     def test_nothing_is_left_not_even_in_a_session_of_its_own(self):
         def body():
             began = time.monotonic()
@@ -265,6 +293,9 @@ class Sanitizers(unittest.TestCase):
         found = sanitizers.report(text)
         self.assertTrue(found.startswith("ERROR: AddressSanitizer: heap-use-after-free"), found)
         self.assertTrue(found.endswith("in on_done(), lab1_single_loop/dispatch.c:131"), found)
+        text = "==7==AddressSanitizer: hard rss limit exhausted (2048Mb vs 2066Mb)\n==7==The map"
+        self.assertIn("limit exhausted", sanitizers.report(text))
+        self.assertNotIn("map", sanitizers.report(text))
         self.assertEqual(sanitizers.report("all is well\n"), "")
 
 
