@@ -41,6 +41,7 @@ struct pool {
 /* Wait for a request; NULL: the pool is closed. */
 static http_request_t *take(pool_t *self)
 {
+    /* LAB 3, STEP 3 { wait until a request is queued or the pool is closed; take the oldest */
     http_request_t *req = NULL;
 
     uv_mutex_lock(&self->lock);
@@ -48,12 +49,18 @@ static http_request_t *take(pool_t *self)
         uv_cond_wait(&self->work, &self->lock);
     uv_mutex_unlock(&self->lock);
     return req;
+    /* } LAB 3, STEP 3; until then:
+     *     (void)self;
+     *     return NULL;
+     */
 }
 
-/* A handler of which nobody waits for the answer any more isn't begun. */
+/* Called detached. A handler of which nobody waits for the answer any more isn't begun. */
 static void answer(pool_t *self, bridge_thread_t *me, http_request_t *req)
 {
+    /* LAB 3, STEP 3 { attach, call the handler, detach, post what it has come to */
     http_response_t *resp;
+    PyObject        *value;
 
     if (http_request_abandoned(req)) {
         completions_post(self->completions, req, http_response_of_status(503));
@@ -61,18 +68,16 @@ static void answer(pool_t *self, bridge_thread_t *me, http_request_t *req)
     }
     bridge_attach(me); /* with a GIL: wait for the others' handlers */
     trace_mark(req->trace, TRACE_WOKEN);
-    /* LAB 3, STEP 1 { the same here, for the bonus: what the handler has come to, as a response */
-    PyObject *value;
-
     value = bridge_call_handler(req); /* new; NULL: it raised */
     resp = bridge_response(req, value);
     Py_XDECREF(value);
-    /* } LAB 3, STEP 1; until then:
-     *     resp = http_response_of_status(501);
-     */
     bridge_detach(me); /* and let others compute while the HTTP thread is woken */
     trace_mark(req->trace, TRACE_POSTED);
     completions_post(self->completions, req, resp); /* req is gone now */
+    /* } LAB 3, STEP 3; until then:
+     *     (void)me;
+     *     completions_post(self->completions, req, http_response_of_status(501));
+     */
 }
 
 static trace_lane_t *open_lane(pool_t *self)
@@ -114,6 +119,7 @@ void pool_submit(pool_t *self, http_request_list_t *ready)
 {
     http_request_t *req;
 
+    /* LAB 3, STEP 3 { queue them all, and wake a thread for each */
     uv_mutex_lock(&self->lock);
     while ((req = http_request_list_pop(ready)) != NULL) {
         trace_mark(req->trace, TRACE_SCHEDULED);
@@ -121,6 +127,11 @@ void pool_submit(pool_t *self, http_request_list_t *ready)
         uv_cond_signal(&self->work);
     }
     uv_mutex_unlock(&self->lock);
+    /* } LAB 3, STEP 3; until then:
+     *     (void)self;
+     *     while ((req = http_request_list_pop(ready)) != NULL)
+     *         http_respond_transfer(req, http_response_of_status(501));
+     */
 }
 
 void pool_take_answers(pool_t *self)
@@ -177,10 +188,11 @@ int pool_open(pool_t **out, const lab_context_t *context)
 
 void pool_close(pool_t *self)
 {
-    http_request_t *req;
-
     if (self == NULL)
         return;
+    /* LAB 3, STEP 3 { have every thread end, join it; then post 503 for what is queued still */
+    http_request_t *req;
+
     uv_mutex_lock(&self->lock);
     self->stopping = true;
     uv_cond_broadcast(&self->work);
@@ -189,6 +201,10 @@ void pool_close(pool_t *self)
         uv_thread_join(&self->threads[--self->count]);
     while ((req = http_request_list_pop(&self->queued)) != NULL)
         completions_post(self->completions, req, http_response_of_status(503));
+    /* } LAB 3, STEP 3; until then:
+     *     while (self->count > 0)
+     *         uv_thread_join(&self->threads[--self->count]);
+     */
     uv_cond_destroy(&self->work);
     uv_mutex_destroy(&self->lock);
     free(self->threads);

@@ -5,8 +5,8 @@ from kit.checks import Failed, check
 from kit.seams import seam
 
 
-def alone(step, test, title):
-    seam("seam_lab3", test, title, lab=3, step=step)
+def alone(step, test, title, **more):
+    seam("seam_lab3", test, title, lab=3, step=step, **more)
 
 
 @check(lab=3, step=0)
@@ -101,3 +101,65 @@ def lab3_others_run_while_it_polls(t):
     server.open_gate(0)
     server.event("ping", "who keeps the GIL while it polls keeps every other thread from running")
     server.stop()
+
+
+# ---- Step 3: the pool ----------------------------------------------------------------------------
+
+alone(3, "pool_takes_the_oldest", "The pool's queue: first in, first out.")
+alone(3, "pool_waits_for_a_request", "A thread waits until there is a request for it.")
+alone(3, "pool_ends_when_it_is_closed", "A thread ends when the pool is closed.")
+alone(3, "pool_posts_what_the_handler_returns", "What the handler returns is posted.")
+alone(
+    3,
+    "pool_hands_over_for_good",
+    "A request that is posted is no longer touched.",
+    build=sanitizers.MEMORY,
+    cause="completions_post() gives the request away: a trace mark comes before it",
+)
+alone(3, "pool_an_exception_is_a_500", "On a thread of the pool too: 500.")
+alone(3, "pool_begins_nothing_for_nobody", "Whose client has left meanwhile isn't begun.")
+alone(3, "pool_queues_and_wakes", "What is submitted is queued, and a thread woken for each.")
+alone(3, "pool_closes", "Threads are woken and joined; what is queued still is answered.")
+
+
+@check(lab=3, step=3, needs=("lab3_starts",))
+def lab3_pool_serves(t):
+    """With --pool GET / gets its answer from Python, and a handler that raises is a 500."""
+    situations.expect_served(t, t.start("--pool=2", app=None))
+    situations.expect_500(t, t.start("--pool=2", app=None))
+
+
+@check(lab=3, step=3, needs=("lab3_pool_serves",))
+def lab3_pool_uses_all_its_threads(t):
+    """Three threads: three requests of one turn wait at once, a fourth stands in line."""
+    server = t.start("--pool=3")
+    names = [f"/park/0?name={number}" for number in range(3)]
+    line = t.connect(server, "A").send_together(*names)
+    left = {f"start {number}" for number in range(3)}
+    cause = "a thread sleeps on beside a request that waits: each one queued wakes one"
+    while left:
+        left.remove(server.event_before_sleep(left, cause))
+    other = t.connect(server, "B").send("/fast?name=B")
+    server.wait_asleep()
+    if server.unread(other.port) > 0:
+        cause = "with a pool the HTTP thread runs no handler, so it is free to read"
+        raise Failed("B's request is read while all threads are busy", "it is unread", cause)
+    server.expect_silence("each thread runs one handler at a time")
+    server.open_gate(0)
+    for number in range(3):
+        answer = line.answer().expect(200, f'"park":"{number}"')
+        answer.expect(200, '"main":false', "handlers run on the pool's threads")
+    other.answer().expect(200, "B")
+    server.stop()
+
+
+@check(lab=3, step=3, needs=("lab3_pool_serves",))
+def lab3_pool_nothing_grows(t):
+    """With --pool: thousands of requests later Python holds as much as before."""
+    watching.expect_no_growth(t, t.start("--pool=2", "--log-level=error", app="growth"))
+
+
+@check(lab=3, step=3, needs=("lab3_pool_serves",), build=sanitizers.MEMORY)
+def lab3_pool_memory_is_sound(t):
+    """With --pool: requests of every kind, and AddressSanitizer finds nothing."""
+    watching.expect_sound_memory(t, t.start("--pool=2", "--log-level=error", app="growth"))

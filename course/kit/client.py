@@ -49,6 +49,14 @@ class Connection:
         )
         return self
 
+    def send_together(self, *targets):
+        """GETs in one piece, so that the server has them in one turn; read nothing yet."""
+        self.t.step(f"sent GET {', '.join(targets)} in one piece")
+        self.sent = f"GET {targets[0]} and what came with it"
+        pieces = [f"GET {target} HTTP/1.1\r\nHost: lab\r\n\r\n" for target in targets]
+        self.socket.sendall("".join(pieces).encode())
+        return self
+
     def _more(self, deadline, cause):
         left = deadline - time.monotonic()
         try:
