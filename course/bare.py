@@ -181,11 +181,14 @@ def check_handout(tree, lab):
         output = run_in(tree, inside, command, expect=None)
         if not re.search(r"total: \d+/\d+|\d+ of \d+ passed", output):
             raise Wrong(f"`{command}` came to no grade:\n{output[-4000:]}")
-    put(folder, solution(lab))
+    solved = solution(lab)
+    put(folder, solved)
     for command in steps:
         run_in(tree, inside, command)
     for command in named:
         run_command(tree, inside, command)
+        if command.meanwhile:
+            put(folder, solved)  # lab 0 has made another trace than answers.txt is of
     if not os.path.exists(os.path.join(folder, f"build/handin/lab{lab}.zip")):
         raise Wrong("nothing is packed")
 
