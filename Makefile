@@ -151,6 +151,7 @@ FLOOR_SRC = $(wildcard bench/floor.c)
 PINGPONG_SRC = bench/pingpong.c
 SPIN_SRC = bench/spin.c
 TRACE_COST_SRC = $(wildcard bench/trace_cost.c)
+COSTS_SRC = $(wildcard bench/costs.c)
 
 UNIT_TRACE_SRC  = $(wildcard tests/unit/trace/*.c)
 UNIT_HTTP_SRC   = $(wildcard tests/unit/http/*.c tests/unit/log/*.c)
@@ -173,7 +174,7 @@ PLAIN_SRC = $(LOG_SRC) $(TRACE_SRC) $(HTTP_SRC) $(FLOOR_SRC) $(PINGPONG_SRC) $(S
             tests/fuzz/fuzz.c tests/fuzz/parser.c tests/fuzz/router.c
 PY_SRC = $(BRIDGE_SRC) $(LAB_SRC) $(LAB0_SRC) $(LAB1_SRC) $(LAB2_SRC) $(LAB3_SRC) \
          $(if $(filter lab4,$(LABS)),$(LAB4_SRC)) $(if $(filter lab5,$(LABS)),$(LAB5_OWN)) $(RUNG_SRC) \
-         $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC) tests/fuzz/options.c
+         $(UNIT_BRIDGE_SRC) $(UNIT_LAB_SRC) $(COSTS_SRC) tests/fuzz/options.c
 
 # ---- This machine --------------------------------------------------------------------------------
 # Where things are is known only once they are installed. So it stands in a makefile of its own, one
@@ -394,6 +395,9 @@ $(BIN)/spin: $(call plain,$(SPIN_SRC))
 $(BIN)/trace_cost: $(call plain,$(TRACE_COST_SRC)) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(JANSSON_LIBS)
 
+$(BIN)/costs: $(call py,$(COSTS_SRC))
+	$(LINK) $(PY_LIBS)
+
 $(BIN)/unit_trace: $(call plain,$(UNIT_TRACE_SRC) $(SUPPORT_SRC)) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(JANSSON_LIBS) $(CRITERION_LIBS) -lm
 
@@ -544,7 +548,8 @@ run-fuzz: $(FUZZ:%=$(BIN)/fuzz_%)
 
 # What is measured is never the instrumented build.
 MEASURING = reproduce interpreters scaling breakdown workloads measure compare ladder trace-pictures \
-            ladder-offline tracing eager open-loop upstream crossover bench-peers trace-cost live-cost
+            ladder-offline tracing eager open-loop upstream crossover bench-peers trace-cost numbers \
+            live-cost
 ifneq ($(and $(VARIANT),$(filter $(MEASURING),$(GOALS))),)
   $(error figures of a build with DEBUG or SAN mean nothing: leave them out)
 endif
@@ -624,6 +629,9 @@ bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hyp
 
 trace-cost: $(BIN)/trace_cost ## what a mark of the tracing costs here, in ns
 	@$<
+
+numbers: measured $(BIN)/costs $(BIN)/trace_cost $(BIN)/pingpong ## what single steps cost: a lock, a wake-up, a task, a trace mark
+	$(Q)$(PYTHON) bench/known_costs.py --bin-dir $(BIN) $(if $(call on,$(QUICK)),--rounds 1) $(ARGS)
 
 trace-pictures: measured ## record a short trace of each lab, for the report's pictures of one request
 	$(Q)$(PYTHON) bench/trace_pictures.py --bin-dir $(BIN)

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Writes the tables of README.md and WRITEUP.md from the runs in bench/results/.
+"""Writes the tables of README.md, WRITEUP.md and docs/ from the runs in bench/results/.
 
 What stands between `<!-- table:NAME -->` and `<!-- /table -->` is replaced, and so is a figure in
 prose between `<!-- cell:NAME | ROW | COLUMN -->` and `<!-- /cell -->`, by that cell of that table.
-So no figure in a document is typed by hand. ROW is a row's first cell, or "FIRST > SECOND" where
-several share it.
+ROW is a row's first cell, or "FIRST > SECOND" where several share it. A figure that stands in prose
+outside a cell is an error, unless driver/prose.py says that it is given and not measured.
+
+The stored figures are those that commands have measured, but for by-hand.json: series of builds
+that weren't kept, typed in with their date, commit and method, which their tables repeat.
 
 `<!-- code:PATH NAME -->` and `<!-- /code -->` hold a link to the lines of the function or struct
 NAME in that file, wherever it stands by now; and a file that says `In the write-up: WRITEUP.md,
@@ -28,13 +31,14 @@ import re
 import sys
 import tempfile
 
-from driver import asking, before_after, cells, comparison, crossing, held_up, in_place, instrument
-from driver import ladder_report, promises, regions, reports, results, scaled, steady, tables
-from driver import taken_apart, work
+from driver import asking, before_after, by_hand, cells, comparison, crossing, held_up, in_place
+from driver import instrument, known_costs, ladder_report, promises, prose, regions, reports, results
+from driver import scaled, steady, tables, taken_apart, work
 from driver.commands import COMMANDS
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-DOCUMENTS = ("README.md", "WRITEUP.md")
+DOCUMENTS = ("README.md", "WRITEUP.md",
+             *sorted(f"docs/{os.path.basename(p)}" for p in glob.glob(f"{ROOT}/docs/*.md")))
 MARKED = re.compile(r"(<!-- table:([\w-]+) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 PICTURE = re.compile(r"(<!-- picture:([\w-]+) -->\n)(.*?)(<!-- /picture -->)", re.DOTALL)
 FREE = "3.13t"  # what the report ran, of which the documents have a second set of tables
@@ -47,6 +51,8 @@ CAPTIONS = {  # the others': reports.caption
     "ladder-offline": ladder_report.offline_caption,
     "soak": held_up.soak_caption,
     "idle": held_up.idle_caption,
+    "numbers": known_costs.caption,
+    "by-hand": lambda data: "measured by hand",
 }
 
 
@@ -164,6 +170,17 @@ def upstream(data):
                       reports.disturbance(data))
 
 
+def by_hand_series(name):
+    return lambda data: paragraphs(tables.markdown(*by_hand.table(name)(data)),
+                                   by_hand.legend(data, name))
+
+
+def machine(data):
+    """For cells: what the machine of a run takes for a system call."""
+    system_call = f"{data['environment']['system_call_us']:.2f}"
+    return tables.markdown(["machine", "a system call, µs"], [["this run's", system_call]])
+
+
 def tracing(data):
     return paragraphs(tables.markdown(*instrument.cost(data)),
                       tables.markdown(*instrument.sums(data)), instrument.LEGEND,
@@ -212,6 +229,13 @@ TABLES = {
     "eager": ("eager", eager),
     "breakdown-summary": ("breakdown", one_table(taken_apart.summary)),
     "tracing": ("tracing", tracing),
+    "numbers": ("numbers", one_table(known_costs.table, known_costs.LEGEND)),
+    "numbers-judged": ("numbers", one_table(known_costs.judged)),
+    "peers-dear-calls": ("peers-dear-calls", one_table(reports.peers)),
+    "peers-dear-calls-machine": ("peers-dear-calls", machine),
+    "by-hand-tracing": ("by-hand", by_hand_series("tracing")),
+    "by-hand-piped": ("by-hand", by_hand_series("piped")),
+    "by-hand-pool": ("by-hand", by_hand_series("pool")),
 }
 
 
@@ -306,9 +330,23 @@ def check_pointers(text, root=ROOT):
                 raise DocumentError(f"{name} points to {heading!r}, which is no heading here")
 
 
-def updated(text, folder, pictures=None):
+def linked_from(up, text):
+    """What was made for a document of the root folder, for one that has to go `up` to get there."""
+    return re.sub(r"\]\((?=\w)(?!\w+:)", f"]({up}", text)
+
+
+def check_prose(text):
+    """Prose states no figure but through a cell, or one that is given."""
+    found = prose.typed(text)
+    if found:
+        line, figure = found[0]
+        raise DocumentError(f"line {line} states {figure!r}: take it from a table by a `cell:`, or "
+                            "say in bench/driver/prose.py why it isn't measured")
+
+
+def updated(text, folder, pictures=None, up=""):
     """A document with its tables and pictures, what its prose says of them, and its links into the
-    code made anew."""
+    code made anew; the document lies in the root folder, or where `up` leads there."""
     pictures = pictures or Pictures(folder)
     if len(re.findall(r"<!-- table:", text)) != len(MARKED.findall(text)):
         raise DocumentError("a `<!-- table:NAME -->` line has no `<!-- /table -->` after it")
@@ -318,9 +356,9 @@ def updated(text, folder, pictures=None):
         raise DocumentError("a `<!-- code:PATH NAME -->` has no `<!-- /code -->` on its line")
     if len(re.findall(r"<!-- picture:", text)) != len(PICTURE.findall(text)):
         raise DocumentError("a `<!-- picture:NAME -->` line has no `<!-- /picture -->` after it")
-    text = PICTURE.sub(lambda m: m[1] + pictures.link(m[2]) + m[4], text)
-    text = MARKED.sub(lambda m: m[1] + generated(m[2], folder) + m[4], text)
-    text = CODE.sub(lambda m: m[1] + code(m[2], m[3]) + m[5], text)
+    text = PICTURE.sub(lambda m: m[1] + linked_from(up, pictures.link(m[2])) + m[4], text)
+    text = MARKED.sub(lambda m: m[1] + linked_from(up, generated(m[2], folder)) + m[4], text)
+    text = CODE.sub(lambda m: m[1] + linked_from(up, code(m[2], m[3])) + m[5], text)
     return CELL.sub(lambda m: m[1] + cell(m[2], m[3], m[4], folder) + m[6], text)
 
 
@@ -335,11 +373,14 @@ def write(path, text):
 
 def handle(path, folder, check, pictures=None):
     """Update or check one document. Returns whether it is as it should be."""
-    name = os.path.basename(path)
+    name, up = os.path.basename(path), ""
+    if os.path.basename(os.path.dirname(path)) == "docs":
+        name, up = f"docs/{name}", "../"
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        new = updated(text, folder, pictures)
+        new = updated(text, folder, pictures, up)
+        check_prose(new)
         if name == "WRITEUP.md":
             check_pointers(text)
         if new == text:
@@ -362,7 +403,7 @@ def main():
     parser.add_argument("--check", action="store_true", help="write nothing, only compare")
     parser.add_argument("--results", default=results.FOLDER, metavar="DIR", help=argparse.SUPPRESS)
     parser.add_argument("documents", nargs="*", metavar="FILE",
-                        help=f"[{' and '.join(DOCUMENTS)} of this repository]")
+                        help="[README.md, WRITEUP.md and docs/*.md of this repository]")
     parsed = parser.parse_args()
     paths = parsed.documents or [os.path.join(ROOT, name) for name in DOCUMENTS]
     pictures = Pictures(parsed.results)

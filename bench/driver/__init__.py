@@ -32,6 +32,8 @@
     rungs.py        the ladder: rungs, parents, how each is started
     ladder_report.py  its tables
     pingpong.py     the floor under a hop
+    known_costs.py  what single steps cost: the numbers to know
+    by_hand.py      the tables of what no command measures
     offline.py      the ladder without sockets: CPU time, instructions
     memory.py       what an idle connection costs
     pipelining.py   does a server answer pipelined requests right?

@@ -19,4 +19,7 @@ COMMANDS = {
     "idle": "make idle ARGS=--record",
     "eager": "make eager",
     "traces": "make trace-pictures",
+    "numbers": "make numbers",
+    "peers-dear-calls": "make bench-peers on a machine whose system calls are dear",
+    "by-hand": "nothing makes it again",
 }

@@ -51,6 +51,9 @@ RECORDS = {
     "idle": "idle.json",
     "eager": "eager.json",
     "traces": "traces.json",
+    "numbers": "numbers.json",
+    "by-hand": "by-hand.json",
+    "peers-dear-calls": "peers-dear-calls.json",  # of `make bench-peers` on another machine
 }
 ORIENTATIONS = {
     "reproduce": "latest.json",
@@ -72,6 +75,7 @@ ORIENTATIONS = {
     "idle": "latest-idle.json",
     "eager": "latest-eager.json",
     "traces": "latest-traces.json",
+    "numbers": "latest-numbers.json",
 }
 
 

@@ -14,8 +14,8 @@ from dataclasses import asdict  # noqa: E402
 
 import interpreters  # noqa: E402
 from driver import (  # noqa: E402
-    asking, before_after, crossing, in_place, instrument, offline, promises, pythons, results,
-    rungs, scaled, steady, taken_apart, work)
+    asking, before_after, crossing, in_place, instrument, known_costs, offline, promises, pythons,
+    results, rungs, scaled, steady, taken_apart, work)
 from driver.blocks import Configuration  # noqa: E402
 from picture import traced  # noqa: E402
 
@@ -335,6 +335,20 @@ def peers_run(servers=("lab1", "lab3", "nginx"), rounds=3):
     blocks = [block(c, number, cpu_us=10.0 * place) for number in range(1, rounds + 1)
               for place, c in enumerate(configurations, 1)]
     return stored("peers", configurations, blocks, rounds, unfit={}, missing=[])
+
+
+def peers_of_the_documents():
+    """A run of other servers whose environment has what documents repeat."""
+    run = peers_run(("floor", "lab1", "uvicorn (uvloop, httptools)"))
+    return {**run, "environment": {**ENVIRONMENT, "system_call_us": 1.5}}
+
+
+def numbers_run(rounds=3):
+    """Single steps, each dearer than the one before."""
+    blocks = [{"round": number, "ns": {name: 10.0 * place + number
+                                       for place, name in enumerate(known_costs.NAMES, 1)}}
+              for number in range(1, rounds + 1)]
+    return {"kind": "numbers", "environment": ENVIRONMENT, "rounds": rounds, "blocks": blocks}
 
 
 def interpreters_run(rounds=2):

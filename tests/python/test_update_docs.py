@@ -3,6 +3,8 @@
 import contextlib
 import io
 import os
+import re
+import shutil
 import subprocess
 import sys
 import unittest
@@ -10,7 +12,7 @@ import unittest
 import support
 import interpreters
 import update_docs
-from driver import cells, pythons, results
+from driver import cells, prose, pythons, results
 
 DOCUMENT = """# Title
 
@@ -109,7 +111,8 @@ class Updated(support.WithFolder):
     def store_every_kind(self):
         self.store_labs()
         run = support.lab_run()
-        run.update(kind="measure", groups=["labs", "memory"], missing=["nginx is left out"])
+        run.update(kind="measure", groups=["native", "labs", "memory"],
+                   missing=["nginx is left out"])
         results.save("measure.json", run, self.folder)
         run.update(kind="peers", unfit={"lab2": "answers 1 of 16"})
         run["configurations"] = [c for c in run["configurations"] if c["placement"] == "pinned"]
@@ -130,6 +133,9 @@ class Updated(support.WithFolder):
         results.save("soak.json", support.soak_run(), self.folder)
         results.save("idle.json", support.idle_run(), self.folder)
         results.save("eager.json", support.eager_run(), self.folder)
+        results.save("numbers.json", support.numbers_run(), self.folder)
+        results.save("peers-dear-calls.json", support.peers_of_the_documents(), self.folder)
+        shutil.copy(os.path.join(results.FOLDER, "by-hand.json"), self.folder)
 
     def test_every_table_can_be_made(self):
         self.store_every_kind()
@@ -152,6 +158,73 @@ class Updated(support.WithFolder):
                     tables[name] = update_docs.generated(name, self.folder)
                 with self.subTest(f"{name} | {row} | {column}"):
                     cells.find(tables[name], row, column)
+
+
+class Prose(unittest.TestCase):
+    """No figure that was measured is typed."""
+
+    def test_a_typed_figure_is_seen(self):
+        for text, figure in (("It takes 12.5 µs here.", "12.5 µs"), ("one, 1,234 of them", "1,234"),
+                             ("lab 4 0.517; and", "0.517"), ("some 40 ns\n", "40 ns"),
+                             ("| row | 8.84 |", "8.84"), ("by 7 %.", "7 %"), ("99/s", "99/s")):
+            with self.subTest(text):
+                self.assertEqual(prose.typed(f"line\n{text}"), [(2, figure)])
+
+    def test_what_is_given_generated_or_code_is_not(self):
+        for text in ("waits of 10 ms", "the report's 13,000 requests/s", "Python 3.13.5, on 3.11",
+                     "[3](#3-results) of 100", "section 8", "`--wait 12.5 ms`", "2 x 4 loops",
+                     "```\n12.5 µs\n```", "<!-- table:x -->\n12.5 µs\n<!-- /table -->",
+                     "<!-- cell:x | a | b -->12.5<!-- /cell --> µs", "2026-11-28", "1.1.1.1:80",
+                     "on [this](a/1.25) machine"):
+            with self.subTest(text):
+                self.assertEqual(prose.typed(text), [])
+
+    def test_a_document_with_a_typed_figure_is_an_error(self):
+        with self.assertRaisesRegex(update_docs.DocumentError, "line 1 states '12.5 µs'"):
+            update_docs.check_prose("It takes 12.5 µs.")
+
+
+class Elsewhere(support.WithFolder):
+    """Documents of docs/."""
+
+    def test_links_of_what_is_made_lead_out_of_the_folder(self):
+        results.save("reference.json", support.lab_run(), self.folder)
+        new = update_docs.updated(DOCUMENT, self.folder, up="../")
+        self.assertIn("From [reference.json](../bench/results/reference.json)", new)
+        self.assertEqual(update_docs.linked_from("../", "[a](b) [c](#d) [e](https://f)"),
+                         "[a](../b) [c](#d) [e](https://f)")
+
+
+class Verdicts(unittest.TestCase):
+    """Every claim of the report has a verdict, and what would change our mind."""
+
+    @classmethod
+    def setUpClass(cls):
+        with open(os.path.join(update_docs.ROOT, "WRITEUP.md"), encoding="utf-8") as file:
+            text = file.read()
+        cls.section = text.partition("## 14. ")[2].partition("\n## ")[0]
+        cls.rows = [row for row in re.findall(r"^\|(.+)\|$", cls.section, re.MULTILINE)
+                    if re.match(r" \d+ \|", row)]
+
+    def test_every_row_has_its_paragraph(self):
+        paragraphs = re.findall(r"^\*\*(\d+), .*?(?=^\*\*\d+, |\Z)", self.section,
+                                re.MULTILINE | re.DOTALL)
+        self.assertEqual([row.split("|")[0].strip() for row in self.rows], paragraphs)
+        self.assertEqual(paragraphs, [str(n) for n in range(1, len(paragraphs) + 1)])
+        for match in re.finditer(r"^\*\*(\d+), .*?(?=^\*\*\d+, |\Z)", self.section,
+                                 re.MULTILINE | re.DOTALL):
+            self.assertRegex(match[0], r"\*What\s+would\s+change\s+our\s+mind\*", match[1])
+
+    def test_every_row_names_a_section_and_a_command(self):
+        with open(os.path.join(update_docs.ROOT, "Makefile"), encoding="utf-8") as file:
+            targets = set(re.findall(r"^([\w-]+):", file.read(), re.MULTILINE))
+        for row in self.rows:
+            _, _, verdict, shown, again = (cell.strip() for cell in row.split("|"))
+            self.assertTrue(verdict, row)
+            self.assertRegex(shown, r"\[\d+\]", row)
+            commands = re.findall(r"`make ([\w-]+)", again)
+            self.assertTrue(commands or again == "arithmetic", row)
+            self.assertLessEqual(set(commands), targets, row)
 
 
 class Pictured(support.WithFolder):
