@@ -29,6 +29,8 @@ GIVEN = {
     "30 ns": "a target: what a mark may cost",
     "1.05": "a target: /native's CPU time over the floor's",
     "100 %": "all",
+    "1.44": "a libuv",
+    "1.45": "a libuv",
     "3.11": "a Python",
     "3.12": "a Python",
     "3.13": "a Python",
