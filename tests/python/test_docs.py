@@ -1,4 +1,4 @@
-"""The one-pagers of docs/: their Python examples do what they show, their links lead somewhere."""
+"""The documents: Python examples of docs/ do what they show, links lead somewhere."""
 
 import doctest
 import glob
@@ -39,6 +39,34 @@ class Docs(unittest.TestCase):
                 for link in links:
                     path = os.path.relpath(os.path.join(FOLDER, link), update_docs.ROOT)
                     self.assertIn(path, held, f"lab {lab}: {os.path.basename(page)}")
+
+
+def anchors(text):
+    """What a heading can be linked by."""
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+            for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+
+
+class Links(unittest.TestCase):
+    """README.md, WRITEUP.md and docs/, among themselves and into the repository."""
+
+    def test_links_lead_to_files_and_headings(self):
+        for name in update_docs.DOCUMENTS:
+            path = os.path.join(update_docs.ROOT, name)
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            links = re.findall(r"\]\(([^)\s]+)\)", text)
+            links += re.findall(r"^\[[^]]+\]: (\S+)$", text, re.MULTILINE)
+            for link in links:
+                target, _, heading = link.partition("#")
+                if "://" in link or re.fullmatch(r"L\d+-L\d+", heading):
+                    continue
+                found = os.path.join(os.path.dirname(path), target) if target else path
+                with self.subTest(f"{name}: {link}"):
+                    self.assertTrue(os.path.exists(found))
+                    if heading:
+                        with open(found, encoding="utf-8") as file:
+                            self.assertIn(heading, anchors(file.read()))
 
 
 if __name__ == "__main__":
