@@ -3,7 +3,8 @@
 
 What stands between `<!-- table:NAME -->` and `<!-- /table -->` is replaced, and so is a figure in
 prose between `<!-- cell:NAME | ROW | COLUMN -->` and `<!-- /cell -->`, by that cell of that table.
-ROW is a row's first cell, or "FIRST > SECOND" where several share it. A figure that stands in prose
+ROW is a row's first cell, or "FIRST > SECOND" where several share it. Within a table of the document
+itself its bars are written `\\|`, or they would end that table's cells. A figure that stands in prose
 outside a cell is an error, unless driver/prose.py says that it is given and not measured.
 
 The stored figures are those that commands have measured, but for by-hand.json: series of builds
@@ -43,7 +44,7 @@ MARKED = re.compile(r"(<!-- table:([\w-]+) -->\n)(.*?)(<!-- /table -->)", re.DOT
 PICTURE = re.compile(r"(<!-- picture:([\w-]+) -->\n)(.*?)(<!-- /picture -->)", re.DOTALL)
 FREE = "3.13t"  # what the report ran, of which the documents have a second set of tables
 CELL = re.compile(
-    r"(<!-- cell:([\w-]+) \| ([^|\n]*?) \| ([^|\n]*?) -->)([^\n]*?)(<!-- /cell -->)"
+    r"(<!-- cell:([\w-]+) \\?\| ([^|\n]*?) \\?\| ([^|\n]*?) -->)([^\n]*?)(<!-- /cell -->)"
 )
 CODE = re.compile(r"(<!-- code:(\S+) (\w+) -->)([^\n]*?)(<!-- /code -->)")
 POINTER = re.compile(r'In the write-up: WRITEUP\.md, "([^"\n]+)"')
@@ -335,6 +336,13 @@ def linked_from(up, text):
     return re.sub(r"\]\((?=\w)(?!\w+:)", f"]({up}", text)
 
 
+def check_bars(text):
+    """No marker ends a cell of the table that it stands in."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith("|") and re.search(r"<!-- cell:[^>]*(?<!\\)\|", line):
+            raise DocumentError(f"line {number}: in a table write a cell's bars as `\\|`")
+
+
 def check_prose(text):
     """Prose states no figure but through a cell, or one that is given."""
     found = prose.typed(text)
@@ -381,6 +389,7 @@ def handle(path, folder, check, pictures=None):
             text = file.read()
         new = updated(text, folder, pictures, up)
         check_prose(new)
+        check_bars(new)
         if name == "WRITEUP.md":
             check_pointers(text)
         if new == text:

@@ -68,6 +68,15 @@ class Updated(support.WithFolder):
         self.assertIn("requests/s -->2,500<!-- /cell -->/s.", new)
         self.assertEqual(update_docs.updated(new, self.folder), new)
 
+    def test_a_cell_in_a_table_has_its_bars_escaped(self):
+        self.store_labs()
+        text = "| a | <!-- cell:reproduce \\| lab2: 8 loops \\| ratio to lab1 -->9<!-- /cell --> |"
+        new = update_docs.updated(text, self.folder)
+        self.assertEqual(new, text.replace("-->9<", "-->0.25<"))
+        update_docs.check_bars(new)
+        with self.assertRaisesRegex(update_docs.DocumentError, "line 1: in a table"):
+            update_docs.check_bars(new.replace("\\|", "|"))
+
     def test_a_cell_that_is_not_there_or_unclosed_is_an_error(self):
         self.store_labs()
         for text, said in (("<!-- cell:reproduce | lab9 | ratio -->1<!-- /cell -->", "0 cells"),
