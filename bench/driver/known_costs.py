@@ -102,7 +102,7 @@ def judged(data):
     kept, straddles = verdict(*found, "<=", MARK_NS)
     row = [MARK, with_interval(*found, form=_in_words), f"<= {MARK_NS:g}",
            in_words("PASS" if kept else "FAIL", straddles)]
-    return ["ns (95 % interval)", "measured", "target", "verdict"], [row]
+    return ["ns", "measured (95 % interval)", "target", "verdict"], [row]
 
 
 LEGEND = (
