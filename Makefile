@@ -630,7 +630,7 @@ bench-peers: measured ## the same load on nginx, uvicorn, gunicorn, aiohttp, hyp
 trace-cost: $(BIN)/trace_cost ## what a mark of the tracing costs here, in ns
 	@$<
 
-numbers: measured $(BIN)/costs $(BIN)/trace_cost $(BIN)/pingpong ## what single steps cost: a lock, a wake-up, a task, a trace mark
+numbers: measured $(BIN)/costs $(BIN)/trace_cost $(BIN)/pingpong ## what single steps cost, in ns
 	$(Q)$(PYTHON) bench/known_costs.py --bin-dir $(BIN) $(if $(call on,$(QUICK)),--rounds 1) $(ARGS)
 
 trace-pictures: measured ## record a short trace of each lab, for the report's pictures of one request
