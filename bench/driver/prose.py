@@ -22,6 +22,7 @@ GIVEN = {
     "58.3": "66 less 7.7",
     "1.3": "ms: 4 cores over 3,000 requests/s",
     "0.1 ms": "a wait that handlers are told to make",
+    "1,000": "connections",
     "3,200": "waits of 10 ms that 32 threads can finish in a second",
     "5,000": "primes below that many",
     "20,000": "primes below that many",
