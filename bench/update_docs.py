@@ -236,6 +236,8 @@ TABLES = {
     "peers-dear-calls-machine": ("peers-dear-calls", machine),
     "by-hand-tracing": ("by-hand", by_hand_series("tracing")),
     "by-hand-piped": ("by-hand", by_hand_series("piped")),
+    "by-hand-piped-pythons": ("by-hand", by_hand_series("piped-pythons")),
+    "by-hand-giving-way": ("by-hand", by_hand_series("giving-way")),
     "by-hand-pool": ("by-hand", by_hand_series("pool")),
 }
 
