@@ -359,9 +359,8 @@ static int post_to_either(completions_t *to, http_request_t *req, http_response_
 /* It goes to whoever sends the next request. */
 static void use_again(http_request_t *req)
 {
-    req->lab_data = NULL;
     req->next = NULL;
-    req->trace = NULL;
+    req->lab_data = req->trace = NULL;
 }
 
 static void http_thread_main(void *arg)
