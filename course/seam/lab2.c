@@ -360,7 +360,7 @@ static int post_to_either(completions_t *to, http_request_t *req, http_response_
 static void use_again(http_request_t *req)
 {
     req->next = NULL;
-    req->lab_data = req->trace = NULL;
+    req->trace = req->lab_data = NULL;
 }
 
 static void http_thread_main(void *arg)
