@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the tables of README.md, WRITEUP.md and docs/ from the runs in bench/results/.
+"""Writes the tables of README.md, WRITEUP.md, docs/ and course/INSTRUCTOR.md from the runs in
+bench/results/.
 
 What stands between `<!-- table:NAME -->` and `<!-- /table -->` is replaced, and so is a figure in
 prose between `<!-- cell:NAME | ROW | COLUMN -->` and `<!-- /cell -->`, by that cell of that table.
@@ -38,7 +39,7 @@ from driver import scaled, steady, tables, taken_apart, work
 from driver.commands import COMMANDS
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-DOCUMENTS = ("README.md", "WRITEUP.md",
+DOCUMENTS = ("README.md", "WRITEUP.md", "course/INSTRUCTOR.md",
              *sorted(f"docs/{os.path.basename(p)}" for p in glob.glob(f"{ROOT}/docs/*.md")))
 MARKED = re.compile(r"(<!-- table:([\w-]+) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 PICTURE = re.compile(r"(<!-- picture:([\w-]+) -->\n)(.*?)(<!-- /picture -->)", re.DOTALL)
@@ -235,6 +236,7 @@ TABLES = {
     "by-hand-piped-pythons": ("by-hand", by_hand_series("piped-pythons")),
     "by-hand-giving-way": ("by-hand", by_hand_series("giving-way")),
     "by-hand-pool": ("by-hand", by_hand_series("pool")),
+    "by-hand-lab5": ("by-hand", by_hand_series("lab5")),
 }
 
 
@@ -379,13 +381,13 @@ def write(path, text):
 
 def handle(path, folder, check, pictures=None):
     """Update or check one document. Returns whether it is as it should be."""
-    name, up = os.path.basename(path), ""
-    if os.path.basename(os.path.dirname(path)) == "docs":
-        name, up = f"docs/{name}", "../"
+    name = os.path.relpath(path, ROOT)
+    if name.startswith(".."):
+        name = os.path.basename(path)
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        new = updated(text, folder, pictures, up)
+        new = updated(text, folder, pictures, "../" * name.count("/"))
         check_prose(new)
         check_bars(new)
         if name == "WRITEUP.md":
@@ -410,7 +412,7 @@ def main():
     parser.add_argument("--check", action="store_true", help="write nothing, only compare")
     parser.add_argument("--results", default=results.FOLDER, metavar="DIR", help=argparse.SUPPRESS)
     parser.add_argument("documents", nargs="*", metavar="FILE",
-                        help="[README.md, WRITEUP.md and docs/*.md of this repository]")
+                        help="[README.md, WRITEUP.md, docs/ and the instructor's notes]")
     parsed = parser.parse_args()
     paths = parsed.documents or [os.path.join(ROOT, name) for name in DOCUMENTS]
     pictures = Pictures(parsed.results)
