@@ -181,6 +181,11 @@ def machine(data):
     return tables.markdown(["machine", "a system call, µs"], [["this run's", system_call]])
 
 
+def workloads(data):
+    return paragraphs(tables.markdown(*work.rates(data)), f"{work.LEGEND} {work.HOW_OFTEN}",
+                      reports.left_out(data))
+
+
 def tracing(data):
     return paragraphs(tables.markdown(*instrument.cost(data)),
                       tables.markdown(*instrument.sums(data)), instrument.LEGEND,
@@ -209,7 +214,7 @@ TABLES = {
     "breakdown-categories-free": ("breakdown", one_table(taken_apart.categories(FREE),
                                                          taken_apart.CATEGORIES_LEGEND)),
     "breakdown-demand": ("breakdown", one_table(taken_apart.demand(), taken_apart.DEMAND_LEGEND)),
-    "workloads": ("workloads", one_table(work.rates, f"{work.LEGEND} {work.HOW_OFTEN}")),
+    "workloads": ("workloads", workloads),
     "workloads-costs": ("workloads", one_table(work.costs)),
     "workloads-tails": ("workloads", one_table(work.tails)),
     "workloads-connections": ("workloads", one_table(work.by_connections)),

@@ -20,7 +20,8 @@ def show(data):
     for table in TABLES:
         print(f"\n{tables.text(*table(data))}")
     print()
-    session.print_wrapped(work.LEGEND, work.HOW_OFTEN, reports.disturbance(data),
+    session.print_wrapped(work.LEGEND, work.HOW_OFTEN, reports.left_out(data),
+                          reports.disturbance(data),
                           reports.caption(data))
 
 

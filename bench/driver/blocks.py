@@ -82,10 +82,11 @@ def one_block(server, seconds, configuration, wrk_cpus, beside=()):
 class Run:
     """All blocks of one run. `blocks` is what is stored: one dictionary a block, in order.
 
-    `optional` servers are left out with a line to the user if they fail under load; `time_limit` is
-    when a run stops measuring disturbed blocks again; `least_seconds` is a function that says how
-    long a configuration's blocks are at least. `brief_warm_up`: once a server, by one connection,
-    in place of a block for each configuration. `folder`, `start` and `measure_block` are for tests.
+    `optional` servers are left out with a line to the user if they fail under load, and so is a
+    single configuration that is measured once; `time_limit` is when a run stops measuring disturbed
+    blocks again; `least_seconds` is a function that says how long a configuration's blocks are at
+    least. `brief_warm_up`: once a server, by one connection, in place of a block for each
+    configuration. `folder`, `start` and `measure_block` are for tests.
     """
 
     def __init__(self, specs, configurations, rounds, seconds, partial_name, fingerprint,
@@ -103,7 +104,7 @@ class Run:
             "seconds": seconds,
             "fingerprint": fingerprint,
         }
-        self.blocks, self.left_out = [], {}  # left_out: server: why
+        self.blocks, self.left_out = [], {}  # left_out: server, or a configuration's key: why
         self._servers, self._warm, self._unsaved = {}, set(), False
         self._cpus = procfs.two_cpus() or (None, None)
         self._started = time.monotonic()
@@ -171,8 +172,8 @@ class Run:
                 try:
                     self._add_block(number, configuration)
                 except ServerError as error:
-                    self._leave_out(configuration.program, error)
-                    todo = [(n, c) for n, c in todo if c.program != configuration.program]
+                    left = self._left_out_with(configuration, error)
+                    todo = [(n, c) for n, c in todo if c not in left]
                 self._save_partial()
                 self._stop_servers({self._served_by(c) for _, c in todo})
         finally:
@@ -219,15 +220,25 @@ class Run:
                 return False
         return attempts <= MAX_REPEATS
 
-    def _leave_out(self, program, error):
-        """Only a server that the run can do without: the others' figures are still good."""
-        if program not in self.optional:
+    def _left_out_with(self, configuration, error):
+        """Only what the run can do without: a server, with all that was to be asked of it, or a
+        configuration that is measured once. The others' figures are still good. Returns the
+        configurations that are left out from here on."""
+        program = configuration.program
+        if program in self.optional:
+            name, left = program, [c for c in self.configurations if c.program == program]
+        elif configuration.once:
+            name, left = configuration.key, [configuration]
+            self._warm.discard(self._warmed_up(configuration))
+            self._stop_servers(set(self._servers) - {self._served_by(configuration)})
+        else:
             raise error
         self._progress.say(f"left out from here on: {error}")
-        self.left_out[program] = str(error)
-        self.configurations = [c for c in self.configurations if c.program != program]
+        self.left_out[name] = str(error)
+        self.configurations = [c for c in self.configurations if c not in left]
         kept = {c.key for c in self.configurations}
         self.blocks = [b for b in self.blocks if b["key"] in kept]
+        return left
 
     # ---- Servers ---------------------------------------------------------------------------------
 

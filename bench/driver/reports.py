@@ -130,6 +130,12 @@ def peers(data):
     return headers, rows
 
 
+def left_out(data):
+    """What failed, and is in no table for that; None if nothing did."""
+    found = [why.splitlines()[0] for why in (data.get("left_out") or {}).values()]
+    return f"Left out, as it failed: {'; '.join(found)}." if found else None
+
+
 def peers_notes(data):
     """Why a server has no pipelined column, or isn't in the table."""
     notes = [f"{name} {reason}: not measured pipelined" for name, reason in data["unfit"].items()]

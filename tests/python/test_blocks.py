@@ -253,6 +253,17 @@ class Failing(RunTest):
         self.assertEqual([b["server"] for b in run.blocks], ["a", "c", "c", "a"])
         self.assertEqual(run.configurations, [A, C])
 
+    def test_what_is_measured_once_is_left_out_alone(self):
+        once, again = Configuration("b", connections=10, once=True), Configuration("b")
+        machine = FakeMachine([support.figures(), ServerError("b answers 500")])
+        run = self.run_of(machine, (A, once, again), rounds=2)
+        said = self.measure(run)
+        self.assertIn("left out", said)
+        self.assertEqual(run.left_out, {once.key: "b answers 500"})
+        self.assertEqual([b["key"] for b in run.blocks], [A.key, again.key, again.key, A.key])
+        self.assertEqual(len(machine.servers), 3)  # another for what comes after it
+        self.assertTrue(all(server.stopped == 1 for server in machine.servers))
+
     def test_wrong_answers_and_silence_are_failures(self):
         class Loaded:
             spec = Spec("x", ("true",))

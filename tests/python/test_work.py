@@ -3,7 +3,7 @@
 import unittest
 
 import support
-from driver import tables, work
+from driver import reports, tables, work
 from driver.blocks import Configuration
 
 
@@ -102,6 +102,11 @@ class Tables(unittest.TestCase):
         self.assertEqual(rows["hello, 1 connection"][0], "10,001")
         rows = self.rows(work.by_python(support.workloads_run()))
         self.assertEqual(rows["hello, on 3.13t"][2], "60,100")
+
+    def test_what_failed_is_said(self):
+        self.assertIsNone(reports.left_out(support.workloads_run()))
+        run = {**support.workloads_run(), "left_out": {"a": "a failed under load\n  no"}}
+        self.assertEqual(reports.left_out(run), "Left out, as it failed: a failed under load.")
 
     def test_everything_stands_somewhere(self):
         run = support.workloads_run()
