@@ -363,9 +363,9 @@ static void pool_posts_what_the_handler_returns(void)
                 "bridge_call_handler() returns a new reference: Py_XDECREF it", "%+ld references",
                 others);
     seam_py_run("calls.clear()");
-    SEAM_EXPECT(atomic_load(&req->refs) == 1, "one reference to the request, the one that travels",
+    SEAM_EXPECT(seam_references(req) == 1, "one reference to the request, the one that travels",
                 "Python's request object holds another until it dies", "%u references",
-                atomic_load(&req->refs));
+                seam_references(req));
 }
 
 static void pool_hands_over_for_good(void)
