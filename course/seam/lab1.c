@@ -280,20 +280,25 @@ static void check_done(const done_case_t *c)
 
 static void done_with_a_result(void)
 {
-    check_done(&(done_case_t){"'hello'", 200, "task.result() is what the handler has returned"});
+    check_done(&(done_case_t){.outcome = "'hello'",
+                              .status = 200,
+                              .cause = "task.result() is what the handler has returned"});
 }
 
 static void done_with_an_exception(void)
 {
-    check_done(&(done_case_t){"ValueError('no')", 500,
-                              "task.result() raises what the handler has raised: NULL"});
+    check_done(&(done_case_t){.outcome = "ValueError('no')",
+                              .status = 500,
+                              .cause = "task.result() raises what the handler has raised: NULL"});
 }
 
 static void done_with_a_cancellation(void)
 {
-    check_done(&(done_case_t){"asyncio.CancelledError()", 503,
-                              "task.result() raises CancelledError if the task was cancelled: "
-                              "bridge_response(req, NULL) knows it"});
+    check_done(&(done_case_t){.outcome = "asyncio.CancelledError()",
+                              .status = 503,
+                              .cause =
+                                  "task.result() raises CancelledError if the task was cancelled: "
+                                  "bridge_response(req, NULL) knows it"});
 }
 
 static void done_after_the_client_left(void)
