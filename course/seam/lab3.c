@@ -354,9 +354,10 @@ static http_request_t *answer_one(const char *handler)
 static void pool_posts_what_the_handler_returns(void)
 {
     http_request_t *req = answer_one("keeps");
-    long            others = seam_py_long("sys.getrefcount(shared) - before[0]");
+    long            others;
 
     seam_expect_calls("keeps", "bridge_call_handler() calls the handler, once");
+    others = seam_py_long("sys.getrefcount(shared) - before[0]");
     SEAM_EXPECT(seam_record.status == 200, "the answer has status 200",
                 "bridge_response(req, value) makes the response", "status %d", seam_record.status);
     SEAM_EXPECT(others == 0, "what the handler returned is released, once",
