@@ -12,11 +12,12 @@ TEST ?=
 FROM ?=
 LEADERBOARD ?=
 
-# A program per lab whose gaps can be tested alone, and one for the queue that lab 1 gaps too.
-SEAM_LABS = $(filter $(patsubst course/seam/%.c,%,$(wildcard course/seam/lab?.c)),$(LABS))
+# A program per lab whose gaps can be tested alone (lab 3: and one for its pool), and one for the
+# queue that lab 1 gaps too.
+SEAM_LABS = $(patsubst course/seam/%.c,%,$(foreach lab,$(LABS), \
+    $(wildcard course/seam/$(lab).c course/seam/$(lab)_*.c)))
 SEAM_PLAIN_SRC = course/seam/seam.c course/seam/completions.c
 SEAM_PY_SRC = course/seam/python.c $(SEAM_LABS:%=course/seam/%.c)
-SEAMS = $(BIN)/seam_completions $(SEAM_LABS:%=$(BIN)/seam_%)
 
 $(SEAM_LABS:%=$(BIN)/seam_%): $(BIN)/seam_%: $(EMBED)/course/seam/%.o \
         $(EMBED)/course/seam/python.o $(PLAIN)/course/seam/seam.o \
@@ -34,7 +35,8 @@ PLAIN_SRC += $(SEAM_PLAIN_SRC)
 PY_SRC += $(SEAM_PY_SRC)
 
 # What the checks of one lab run: `make check-programs LAB=1`.
-seams_of = $(if $(filter 1,$(1)),$(BIN)/seam_completions) $(filter %/seam_lab$(1),$(SEAMS))
+seams_of = $(if $(filter 1,$(1)),$(BIN)/seam_completions) \
+    $(patsubst %,$(BIN)/seam_%,$(filter lab$(1) lab$(1)_%,$(SEAM_LABS)))
 check-programs: $(LAB:%=$(BIN)/lab%) $(call seams_of,$(LAB))
 
 # The same with sanitizers, for the checks that want them; where SAN is chosen, that's all there is.

@@ -5,8 +5,8 @@ from kit.checks import Failed, check
 from kit.seams import seam
 
 
-def alone(step, test, title, **more):
-    seam("seam_lab3", test, title, lab=3, step=step, **more)
+def alone(step, test, title):
+    seam("seam_lab3", test, title, lab=3, step=step)
 
 
 @check(lab=3, step=0)
@@ -105,21 +105,25 @@ def lab3_others_run_while_it_polls(t):
 
 # ---- Step 3: the pool ----------------------------------------------------------------------------
 
-alone(3, "pool_takes_the_oldest", "The pool's queue: first in, first out.")
-alone(3, "pool_waits_for_a_request", "A thread waits until there is a request for it.")
-alone(3, "pool_ends_when_it_is_closed", "A thread ends when the pool is closed.")
-alone(3, "pool_posts_what_the_handler_returns", "What the handler returns is posted.")
-alone(
-    3,
+
+def in_pool(test, title, **more):
+    seam("seam_lab3_pool", test, title, lab=3, step=3, **more)
+
+
+in_pool("pool_takes_the_oldest", "The pool's queue: first in, first out.")
+in_pool("pool_waits_for_a_request", "A thread waits until there is a request for it.")
+in_pool("pool_ends_when_it_is_closed", "A thread ends when the pool is closed.")
+in_pool("pool_posts_what_the_handler_returns", "What the handler returns is posted.")
+in_pool(
     "pool_hands_over_for_good",
     "A request that is posted is no longer touched.",
     build=sanitizers.MEMORY,
     cause="completions_post() gives the request away: a trace mark comes before it",
 )
-alone(3, "pool_an_exception_is_a_500", "On a thread of the pool too: 500.")
-alone(3, "pool_begins_nothing_for_nobody", "Whose client has left meanwhile isn't begun.")
-alone(3, "pool_queues_and_wakes", "What is submitted is queued, and a thread woken for each.")
-alone(3, "pool_closes", "Threads are woken and joined; what is queued still is answered.")
+in_pool("pool_an_exception_is_a_500", "On a thread of the pool too: 500.")
+in_pool("pool_begins_nothing_for_nobody", "Whose client has left meanwhile isn't begun.")
+in_pool("pool_queues_and_wakes", "What is submitted is queued, and a thread woken for each.")
+in_pool("pool_closes", "Threads are woken and joined; what is queued still is answered.")
 
 
 @check(lab=3, step=3, needs=("lab3_starts",))

@@ -20,6 +20,7 @@ import resource
 import select
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ from .labs import ROOT
 STUDENT_UID = 64123
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 _ADDR_NO_RANDOMIZE = 0x0040000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -133,11 +135,16 @@ class Process(subprocess.Popen):
     limits, peak = UNLIMITED, 0
 
     def poll(self):
-        if self.returncode is None:
+        if self.returncode is not None:
+            return self.returncode
+        try:
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
-            if pid != 0:
-                self.peak = usage.ru_maxrss << 10
-                self.returncode = os.waitstatus_to_exitcode(status)
+        except ChildProcessError:  # somebody else has collected it: subprocess takes that for a 0
+            self.returncode = 0
+            return 0
+        if pid != 0:
+            self.peak = usage.ru_maxrss * _MAXRSS_UNIT
+            self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode
 
     def wait(self, timeout=None):

@@ -14,7 +14,6 @@ import subprocess
 from .labs import ALLOWED
 
 _APART = (  # in no seam test
-    "lab3_sync_handlers/pool.c",
     "lab4_eager_start/nested_loop.c",
     "lab5_loop_per_core/worker.c",
 )
@@ -74,17 +73,23 @@ def _of_object(path, seam_takes):
     return f"defines {stand_ins[0]}, which the tests use" if stand_ins else ""
 
 
+def _is_of(lab, path):
+    """Is it a seam test that holds that lab's code?"""
+    return re.search(rf"/lab{lab}(_\w+)?\.c$", path) is not None
+
+
 @functools.cache
 def suspicious(tree, objects, lab):
     """A line about the student's files in `tree`, compiled in `objects`; "" if nothing is wrong."""
     seam = glob.glob(os.path.join(tree, "course/seam/*.[ch]"))
+    seams = [f"course/seam/{os.path.basename(path)}" for path in seam if _is_of(lab, path)]
     words = set(re.findall(r"\w+", " ".join(map(_read, seam))))
     tests = glob.glob(f"{objects}/../*/course/seam/[!l]*.o")  # those without the student's code
     takes = set().union(*(_symbols(file)[1] for file in tests))
     paths = [path for path in ALLOWED[lab] if path not in _APART]
     found = {path: _of_source(_read(os.path.join(tree, path)), words) for path in paths}
     # Once more as the seam test has it: the preprocessor can tell where it is.
-    for path in [*paths, f"course/seam/lab{lab}.c"]:
+    for path in [*paths, *seams]:
         file = os.path.join(objects, f"{os.path.splitext(path)[0]}.o")
         if not found.get(path) and os.path.exists(file):
             found[path] = _of_object(file, takes)
