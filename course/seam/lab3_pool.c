@@ -235,18 +235,19 @@ static http_request_t *answer_one(const char *handler)
 static void posts_what_the_handler_returns(void)
 {
     http_request_t *req = answer_one("keeps");
-    long            others = seam_py_long("sys.getrefcount(shared) - before[0]");
+    long            others;
 
     seam_expect_calls("keeps", "bridge_call_handler() calls the handler, once");
+    others = seam_py_long("sys.getrefcount(shared) - before[0]");
     SEAM_EXPECT(seam_record.status == 200, "the answer has status 200",
                 "bridge_response(req, value) makes the response", "status %d", seam_record.status);
     SEAM_EXPECT(others == 0, "what the handler returned is released, once",
                 "bridge_call_handler() returns a new reference: Py_XDECREF it", "%+ld references",
                 others);
     seam_py_run("calls.clear()");
-    SEAM_EXPECT(atomic_load(&req->refs) == 1, "one reference to the request, the one that travels",
+    SEAM_EXPECT(seam_references(req) == 1, "one reference to the request, the one that travels",
                 "Python's request object holds another until it dies", "%u references",
-                atomic_load(&req->refs));
+                seam_references(req));
 }
 
 static void hands_over_for_good(void)
