@@ -19,6 +19,7 @@ def lab4_starts(t):
 
 alone(1, "a_return_is_the_answer", "What a handler returns in its first step is the answer.")
 alone(1, "the_first_step_keeps_nothing", "Value, coroutine and request are released.")
+alone(1, "what_waits_is_given_on", "What a step waits for is given on, and released once.")
 alone(1, "an_exception_is_a_500", "A handler that raises: 500.")
 alone(1, "no_coroutine_is_a_500", "A handler that gives no coroutine: 500.")
 alone(1, "each_has_its_own_context", "Each request has a context of its own.")
