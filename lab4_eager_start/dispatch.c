@@ -156,7 +156,7 @@ static PySendResult take_step(lab_t *lab, step_t *step, PyObject **value)
 /* A step, and what follows from what it has come to. */
 static void run_step(lab_t *lab, step_t *step)
 {
-    /* LAB 4, STEP 1 { the step in its context; then step 3, or another step, or the answer */
+    /* LAB 4, STEP 1 { the step in its context; then its task, its next step or the answer */
     PySendResult outcome = PYGEN_ERROR;
     PyObject    *value = NULL;
 
