@@ -20,7 +20,6 @@ import resource
 import select
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 
@@ -30,7 +29,6 @@ from .labs import ROOT
 STUDENT_UID = 64123
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 _ADDR_NO_RANDOMIZE = 0x0040000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -143,7 +141,7 @@ class Process(subprocess.Popen):
             self.returncode = 0
             return 0
         if pid != 0:
-            self.peak = usage.ru_maxrss * _MAXRSS_UNIT
+            self.peak = usage.ru_maxrss << 10
             self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode
 
