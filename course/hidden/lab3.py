@@ -51,8 +51,8 @@ def hidden_lab3_pool_drains_what_stands_in_line(t):
 
 @check(**POOL)
 def hidden_lab3_pool_leaves_out_who_has_left(t):
-    """A client leaves while its request stands in line: it isn't begun, the next one is served."""
-    server = t.start("--pool=1", "--drain-timeout=1")
+    """A client leaves while its request stands in line: it isn't begun, and takes no room."""
+    server = t.start("--pool=1", "--max-in-flight=2")
     first = t.connect(server, "A").send("/park/0?name=A")
     server.event("start A")
     leaving = t.connect(server, "B").send("/fast?name=B")
@@ -62,23 +62,30 @@ def hidden_lab3_pool_leaves_out_who_has_left(t):
     server.open_gate(0)
     server.event("end A")
     first.answer().expect(200, '"park":"A"')
-    first.send("/fast?name=C")
+    first.send("/park/1?name=C")
     server.event("start C", "nobody waits for B's answer: http_request_abandoned()")
-    first.answer().expect(200, "C")
-    server.stop(0, "exit status 3: a request is in flight for ever. Its answer was never posted")
+    second = t.connect(server, "D").send("/fast?name=D")
+    server.wait_asleep()
+    server.open_gate(1)
+    first.answer().expect(200, '"park":"C"')
+    cause = "B's request is in flight for ever, and takes D's room: its answer was never posted"
+    second.answer(cause).expect(200, "D", cause)
+    server.stop()
 
 
 @check(**POOL)
-def hidden_lab3_pool_long_line(t):
-    """64 requests for four threads: 60 of them stand in line, and all are answered."""
+def hidden_lab3_pool_many_at_once(t):
+    """Four threads wait, 60 requests stand in line: every answer is there, and its own."""
     server = t.start("--pool=4")
-    connections = [t.connect(server) for _ in range(64)]
-    for number, connection in enumerate(connections):
-        connection.send_quietly(f"/park/0?name={number}")
-    t.step("sent 64 requests that wait")
-    cause = "however long the line, nothing is refused, lost or swapped"
-    server.wait_asleep(cause)
+    parked = []
+    for name in "ABCD":
+        parked.append(t.connect(server, name).send(f"/park/0?name={name}"))
+        server.event(f"start {name}")
+    names = [f"L{number:02}" for number in range(60)]
+    line = [t.connect(server, name).send(f"/fast?name={name}") for name in names]
+    server.wait_asleep()
     server.open_gate(0)
-    for number, connection in enumerate(connections):
-        connection.answer(cause).expect(200, f'"park":"{number}"', cause)
+    cause = "a request or its answer is lost, or swapped"
+    for connection, name in zip(parked + line, [*"ABCD", *names]):
+        connection.answer(cause).expect(200, name, cause)
     server.stop()
