@@ -11,10 +11,10 @@ def hidden_lab2_drains_every_worker(t):
     """One request waits on each worker as SIGTERM comes: all are answered, then it ends with 0."""
     server = t.start("--workers=3")
     parked = situations.park(t, server, 3)
-    server.begin_drain()
+    cause = "what is in flight is answered before a loop is stopped"
+    server.begin_drain(cause)
     server.open_gate(0)
     for number, connection in enumerate(parked):
-        cause = "what is in flight is answered before a loop is stopped"
         connection.answer(cause).expect(200, f'"park":"{number}"', cause)
     server.expect_end(0)
 

@@ -40,9 +40,9 @@ def hidden_lab3_pool_drains_what_stands_in_line(t):
     server.event("start A")
     line = [t.connect(server, name).send(f"/fast?name={name}") for name in "BC"]
     server.wait_asleep()
-    server.begin_drain()
-    server.open_gate(0)
     cause = "a request that is queued is in flight: the pool is closed when all are answered"
+    server.begin_drain(cause)
+    server.open_gate(0)
     first.answer(cause).expect(200, '"park":"A"', cause)
     for connection, name in zip(line, "BC"):
         connection.answer(cause).expect(200, name, cause)

@@ -22,13 +22,14 @@ def hidden_lab5_pipelined_while_draining(t):
         connection.send("/park/0").send("/count")
         server.event("parked")
         server.wait_until(lambda port=connection.port: server.unread(port) == 0, "/count is read")
-    server.begin_drain()
+    told = "every worker is told to drain, and answers what it has"
+    server.begin_drain(told)
     server.open_gate(0)
     for connection in pair:
         connection.answer().expect(200, "went on", "answers in order of completion")
         cause = "what was read is answered, also behind an answer that was waited for"
         connection.answer(cause).expect(200, '"count":1', cause)
-    server.expect_end(0, "every worker is told to drain, and answers what it has")
+    server.expect_end(0, told)
 
 
 @check(**ALL, step=4, after=(1, 2, 3))

@@ -252,10 +252,10 @@ class Server:
             return isinstance(error, ConnectionRefusedError)
         return False
 
-    def begin_drain(self):
+    def begin_drain(self, cause=""):
         """SIGTERM, until nobody is accepted any more: from then on all of it drains."""
         self.terminate()
-        self.wait_until(self._refuses, "the server accepts no more connections")
+        self.wait_until(self._refuses, "the server accepts no more connections", cause)
         self.t.step("nobody is accepted any more: it drains")
 
     def expect_end(self, expected, cause=""):

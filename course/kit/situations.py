@@ -73,7 +73,7 @@ def expect_drained(t, server, cause):
     """tests/apps/park.py: SIGTERM while a handler waits: it is answered, then it ends with 0."""
     parked = t.connect(server, "A").send("/park/0?name=A")
     server.event("start A")
-    server.begin_drain()
+    server.begin_drain(cause)
     server.open_gate(0)
     server.event("end A", cause)
     parked.answer(cause).expect(200, '"park":"A"')

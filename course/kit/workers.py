@@ -69,7 +69,7 @@ def expect_drain(t, server):
     for connection in pair:
         connection.send("/park/0")
         server.event("parked")
-    server.begin_drain()
+    server.begin_drain(cause)
     server.open_gate(0)
     for connection in pair:
         connection.answer(cause).expect(200, "went on", cause)
