@@ -182,8 +182,8 @@ def machine(data):
 
 
 def workloads(data):
-    return paragraphs(tables.markdown(*work.rates(data)), f"{work.LEGEND} {work.HOW_OFTEN}",
-                      reports.left_out(data))
+    return paragraphs(tables.markdown(*work.rates(data)),
+                      f"{work.LEGEND} {work.how_often(data)}".rstrip(), reports.left_out(data))
 
 
 def tracing(data):

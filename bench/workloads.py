@@ -20,7 +20,7 @@ def show(data):
     for table in TABLES:
         print(f"\n{tables.text(*table(data))}")
     print()
-    session.print_wrapped(work.LEGEND, work.HOW_OFTEN, reports.left_out(data),
+    session.print_wrapped(work.LEGEND, work.how_often(data), reports.left_out(data),
                           reports.disturbance(data),
                           reports.caption(data))
 

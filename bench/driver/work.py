@@ -98,13 +98,19 @@ LEGEND = (
     "answers after 10 ms and has wrk's CPU, by httpx. The mix: of twenty requests sixteen say "
     "hello, three wait for 10 ms, one computes primes below 2,000."
 )
-HOW_OFTEN = (
+_HOW_OFTEN = (
     "At 100 connections, pinned, on the first interpreter: a block in each round. All else: one "
     "block, so single figures there show factors, not per cents. Blocks are longer than the line "
     "below says where a loop would have less than two turns of all that it is asked in them. A "
     f"dash: not run, as a turn would take more than {LONGEST_TURN_S} s. A server is asked at up to "
     "100 connections, as more would measure the client alone."
 )
+
+
+def how_often(data):
+    """For the legend: which figures come of a single block. "" where none does."""
+    once = any(one.get("once") for one in data["configurations"])
+    return _HOW_OFTEN if once else ""
 
 
 def name(server, work):

@@ -23,7 +23,7 @@ class Section:
     kind: str
     text: str
     pictures: tuple = ()  # names
-    tables: tuple = ()  # (title, function of the data, legend)
+    tables: tuple = ()  # (title, function of the data, legend or function of the data)
     shown: int = 0  # so many of the tables are open
     caption: object = reports.caption
 
@@ -105,8 +105,8 @@ SECTIONS = (
             _pictures_of("workloads"),
             (("Requests/s by work", work.rates, ""), ("CPU time by work", work.costs, ""),
              ("The slowest hundredth by work", work.tails, ""),
-             ("Other numbers of connections", work.all_by_connections, work.HOW_OFTEN),
-             ("Other interpreters", work.all_by_python, work.HOW_OFTEN))),
+             ("Other numbers of connections", work.all_by_connections, work.how_often),
+             ("Other interpreters", work.all_by_python, work.how_often))),
     Section("crossover", "Where async overtakes sync", "crossover", crossing.LEGEND,
             _pictures_of("crossover"),
             (("Requests/s by wait", crossing.rates, ""),
@@ -146,7 +146,8 @@ def make(section, source):
     for title, table, legend in section.tables:
         found = _attempt(made, table, f"the table {title!r}", source.data)
         if found:
-            made.tables.append((title, found, legend))
+            text = legend(source.data) if callable(legend) else legend
+            made.tables.append((title, found, text))
     made.caption = _attempt(made, section.caption, "where it was measured", source.data) or ""
     return made
 
