@@ -28,6 +28,10 @@ struct pool {
     unsigned     count; /* threads that are started and not joined */
     uv_thread_t *threads;
 
+    /* Posted by a thread once it has begun, which the next one waits for. */
+    uv_sem_t begun;
+    bool     without_state; /* it couldn't: there is no memory for its Python state */
+
     /* Any thread, under lock (a leaf: constant work, no Python inside). */
     uv_mutex_t          lock;
     uv_cond_t           work; /* queued has more, or stopping is set */
@@ -99,16 +103,17 @@ static void thread_main(void *arg)
     trace_lane_t   *lane = open_lane(self);
     bridge_thread_t me;
     http_request_t *req;
+    bool            is_open = bridge_thread_open(&me, self->bridge) == 0;
 
-    if (bridge_thread_open(&me, self->bridge) == 0) {
+    self->without_state = !is_open;
+    uv_sem_post(&self->begun);
+    if (is_open) {
         trace_lane_state(lane, TRACE_POLLING);
         while ((req = take(self)) != NULL) {
             answer(self, &me, req);
             trace_lane_state(lane, TRACE_POLLING);
         }
         bridge_thread_close(&me);
-    } else {
-        log_message(LOG_ERROR, "no memory for the Python state of a thread; the pool has one less");
     }
     trace_lane_close(lane);
 }
@@ -145,6 +150,10 @@ void pool_take_answers(pool_t *self)
     }
 }
 
+/*
+ * One after the other: CPython 3.13t makes objects immortal as the second thread of a process gets
+ * its state, and looks without a lock whether that is done.
+ */
 static int start_threads(pool_t *self, unsigned wanted)
 {
     self->threads = calloc(wanted, sizeof *self->threads);
@@ -156,8 +165,27 @@ static int start_threads(pool_t *self, unsigned wanted)
             return -1;
         }
         self->count++;
+        uv_sem_wait(&self->begun);
+        if (self->without_state) {
+            log_message(LOG_ERROR, "no memory for the Python state of a thread");
+            return -1;
+        }
     }
     return 0;
+}
+
+/* returns 0, or -1 with none of them left */
+static int open_locks(pool_t *self)
+{
+    if (uv_mutex_init(&self->lock) != 0)
+        return -1;
+    if (uv_cond_init(&self->work) == 0) {
+        if (uv_sem_init(&self->begun, 0) == 0)
+            return 0;
+        uv_cond_destroy(&self->work);
+    }
+    uv_mutex_destroy(&self->lock);
+    return -1;
 }
 
 int pool_open(pool_t **out, const lab_context_t *context)
@@ -169,12 +197,7 @@ int pool_open(pool_t **out, const lab_context_t *context)
     self->bridge = context->bridge;
     self->completions = context->completions;
     self->trace = context->trace;
-    if (uv_mutex_init(&self->lock) != 0) {
-        free(self);
-        return -1;
-    }
-    if (uv_cond_init(&self->work) != 0) {
-        uv_mutex_destroy(&self->lock);
+    if (open_locks(self) != 0) {
         free(self);
         return -1;
     }
@@ -205,6 +228,7 @@ void pool_close(pool_t *self)
      *     while (self->count > 0)
      *         uv_thread_join(&self->threads[--self->count]);
      */
+    uv_sem_destroy(&self->begun);
     uv_cond_destroy(&self->work);
     uv_mutex_destroy(&self->lock);
     free(self->threads);

@@ -144,8 +144,7 @@ static pool_t *open_pool(const char *handler, http_request_t **line, unsigned co
     seam_python_open();
     seam_py_run(handlers);
     seam.pool = calloc(1, sizeof *seam.pool);
-    if (seam.pool == NULL || uv_mutex_init(&seam.pool->lock) != 0 ||
-        uv_cond_init(&seam.pool->work) != 0)
+    if (seam.pool == NULL || open_locks(seam.pool) != 0)
         seam_fail("memory for a pool", "none", "");
     for (unsigned i = 0; i < count; i++)
         line[i] = seam_request(handler);
