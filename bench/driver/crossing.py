@@ -126,11 +126,15 @@ def crossing(figures, loop, sync):
     return stats.median(found), *stats.interval(found)
 
 
+def microseconds(us):
+    return "0" if us == 0 else number(us)
+
+
 def crossings(data):
     """From which wait on a loop serves more than handlers that keep their thread."""
     figures, rows = figures_of(data), []
     for loop, sync in PAIRS:
         at = crossing(figures, loop, sync)
-        low, high = ("-", "-") if at is None else map(number, at[1:])
-        rows.append([f"{loop} over {sync}", "never" if at is None else number(at[0]), low, high])
+        found = ("never", "-", "-") if at is None else map(microseconds, at)
+        rows.append([f"{loop} over {sync}", *found])
     return ["async over sync", "from a wait of, µs", "low", "high"], rows

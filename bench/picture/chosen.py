@@ -308,7 +308,7 @@ def short_waits(data):
     for loop, sync in crossing.PAIRS:
         at = crossing.crossing(figures, loop, sync)
         said.append(f"{loop} over {sync} " + ("at no wait" if at is None else
-                                              f"from {number(at[0])} µs on"))
+                                              f"from {crossing.microseconds(at[0])} µs on"))
     return lines.draw("crossover-short", "Where async overtakes sync",
                       "Lines, requests per second over the wait that is asked for: "
                       f"{in_words(said)}.",

@@ -22,7 +22,7 @@ class Crossing(unittest.TestCase):
             self.assertAlmostEqual(found, expected)
 
     def test_a_loop_that_is_ahead_at_once_overtakes_at_no_wait(self):
-        self.assertEqual(self.found(support.crossover_run())["lab1 over lab3"][0], "0.000")
+        self.assertEqual(self.found(support.crossover_run())["lab1 over lab3"][0], "0")
 
     def test_a_loop_that_never_is_has_no_figure(self):
         run = support.crossover_run()
