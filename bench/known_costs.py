@@ -5,28 +5,14 @@ coroutine, a task, a trace mark; `make numbers`.
 Some seconds. The small programs that measure run one after the other, ten times.
 """
 
-import argparse
-
 from driver import known_costs, results, session, tables
 from driver.progress import Progress
 
 SECONDS_EACH = 3
-EXIT_STATUS = """
-exit status:
-  0    measured, shown and stored
-  1    a program is missing or failed, or nothing could be stored
-  2    wrong options
-  130  interrupted
-"""
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXIT_STATUS,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin-dir", required=True, metavar="DIR", help="where the programs are")
-    parser.add_argument("--rounds", type=session.whole_number, default=known_costs.RUNS,
-                        metavar="N", help=f"runs of each program [{known_costs.RUNS}]")
-    return parser.parse_args()
+    return session.parser_of_programs(__doc__, known_costs.RUNS, "runs of each program").parse_args()
 
 
 def measured(bin_dir, rounds):

@@ -13,21 +13,10 @@ from driver import catalogue, ladder_report, offline, results, session, tables
 from driver.progress import Progress
 
 ROUNDS = 5
-EXIT_STATUS = """
-exit status:
-  0    measured, shown and stored
-  1    a program is missing or failed, or nothing could be stored
-  2    wrong options
-  130  interrupted
-"""
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXIT_STATUS,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin-dir", required=True, metavar="DIR", help="where the programs are")
-    parser.add_argument("--rounds", type=session.whole_number, default=ROUNDS, metavar="N",
-                        help=f"timed runs of each rung [{ROUNDS}]")
+    parser = session.parser_of_programs(__doc__, ROUNDS, "timed runs of each rung")
     parser.add_argument("--instructions", action=argparse.BooleanOptionalAction, default=True,
                         help="count them with callgrind [if it is installed]")
     return parser.parse_args()

@@ -12,6 +12,15 @@ from . import catalogue, procfs, pythons, reports, results, wrk
 from .blocks import Run
 from .servers import ServerError
 
+_EXIT_STATUS_OF_PROGRAMS = """
+exit status:
+  0    measured, shown and stored
+  1    a program is missing or failed, or nothing could be stored
+  2    wrong options
+  130  interrupted
+"""
+
+
 def exit_status(passes="", fails="", stored=True):
     """The end of a script's help. passes: what else 0 says; fails: what else 1 does."""
     done = "measured, shown" + " and stored" * stored
@@ -53,6 +62,18 @@ def parser(description, rounds, seconds, epilog=exit_status(), several_pythons=F
                          help=f"length of a block [{seconds}]")
     options.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True,
                          help="continue an interrupted run of the same programs")
+    return options
+
+
+def parser_of_programs(description, rounds, what):
+    """The options of a script that runs small programs and no server, and keeps nothing of a run
+    that is interrupted. what: `rounds` of what"""
+    options = argparse.ArgumentParser(
+        description=description, epilog=_EXIT_STATUS_OF_PROGRAMS,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--bin-dir", required=True, metavar="DIR", help="where the programs are")
+    options.add_argument("--rounds", type=whole_number, default=rounds, metavar="N",
+                         help=f"{what} [{rounds}]")
     return options
 
 

@@ -39,14 +39,13 @@ static PyObject *all_tasks(PyObject *self, PyObject *const *args, Py_ssize_t nar
     return ask(self, args, nargs, names, true);
 }
 
-#define ASK(name, doc)                                                                 \
-    {                                                                                  \
-#name, (PyCFunction)(void (*)(void))(name), METH_FASTCALL | METH_KEYWORDS, doc \
-    }
+#define FASTCALL(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS
 
 static PyMethodDef asking[] = {
-    ASK(current_task, "current_task(loop=None)\n--\n\nReturn a currently executed task."),
-    ASK(all_tasks, "all_tasks(loop=None)\n--\n\nReturn a set of all tasks for the loop."),
+    {"current_task", FASTCALL(current_task),
+     "current_task(loop=None)\n--\n\nReturn a currently executed task."},
+    {"all_tasks", FASTCALL(all_tasks),
+     "all_tasks(loop=None)\n--\n\nReturn a set of all tasks for the loop."},
 };
 
 /* Put `method` into both modules in place of asyncio's. returns 0, or -1 with an exception set */

@@ -29,7 +29,6 @@ ALLOWED = {
 MADE = {0: {"lab0_first_run/trace.json": (4, b'{"traceEvents": []}\n')}}
 
 
-
 def number(text):
     """A lab's, from a command line."""
     if text not in map(str, FOLDERS):
