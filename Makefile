@@ -573,7 +573,7 @@ quick = $(if $(call on,$(QUICK)),--rounds 1 --seconds 1)
 in_handout = $(if $(wildcard course/instructor.mk),,$(1))
 reproduce: $(programs_first) ## run the experiment: three labs under load, one table (FULL=1: at length)
 	$(Q)$(if $(call in_handout,$(LAB0)),,$(PYTHON) bench/reproduce.py $(measured_in) \
-	    $(call in_handout,--labs $(filter lab1 lab2 lab3,$(LABS))) $(if $(call on,$(FULL)),--full) $(quick) $(ARGS))
+	    $(call in_handout,--labs $(LABS)) $(if $(call on,$(FULL)),--full) $(quick) $(ARGS))
 	$(Q)$(if $(PYTHONS),,$(PYTHON) course/own.py --bin-dir $(BIN) \
 	    $(call in_handout,--beside) $(if $(call on,$(QUICK)),--seconds 1))
 

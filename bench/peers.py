@@ -52,9 +52,9 @@ def main():
     session.check_programs(parsed.bin_dir)
     peers, missing = catalogue.peers()
     programs = catalogue.programs_in(parsed.bin_dir)
-    later = {"lab4": catalogue.lab4, "lab5": catalogue.lab5}
+    later = [lab for lab in catalogue.LATER_LABS if lab in programs]
     specs = {**catalogue.labs(parsed.bin_dir), **peers,
-             **{lab: spec(parsed.bin_dir) for lab, spec in later.items() if lab in programs}}
+             **catalogue.later_labs(parsed.bin_dir, later)}
     session.note(f"{len(specs)} servers: does each start, and answer pipelined requests?")
     able, unfit, broken = probe(specs, peers)
     for line in missing + broken + [f"{name} {fault}" for name, fault in unfit.items()]:

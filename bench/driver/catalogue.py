@@ -92,13 +92,11 @@ def labs(bin_dir):
     }
 
 
-def lab4(bin_dir):
-    return _lab("lab4", pythons.ask(os.path.abspath(bin_dir)))
-
-
-def lab5(bin_dir):
-    """One worker, in the isolation that is its default there."""
-    return _lab("lab5", pythons.ask(os.path.abspath(bin_dir)), workers=1)
+def later_labs(bin_dir, wanted=LATER_LABS):
+    """Labs 4 and 5, those of them that are wanted: lab5 with one worker, in the isolation that is its
+    default there."""
+    python = pythons.ask(os.path.abspath(bin_dir))
+    return {lab: _lab(lab, python, workers=1 if lab == "lab5" else None) for lab in wanted}
 
 
 def lab5_name(isolation, workers):

@@ -6,7 +6,7 @@ from . import pythons
 from .blocks import Configuration
 from .catalogue import REPORT_WORKERS, immortal_name, lab2_name
 from .promises import PLACEMENTS, verdict
-from .reports import LABS, figures_of
+from .reports import figures_of, labs_of
 from .tables import milliseconds, number, thousands, with_interval
 
 LOADS = [(placement, pipelined) for pipelined in (False, True) for placement in PLACEMENTS]
@@ -49,7 +49,7 @@ def headline(data):
         groups.append((name, title, 3))
     rows = []
     for load in LOADS:
-        for lab in LABS:
+        for lab in labs_of(data):
             row = [_load_name(lab, load)]
             for name in names(data):
                 key, base = (Configuration(s, *load, name).key for s in (lab, "lab1"))
@@ -71,7 +71,7 @@ def ratios(data):
     figures = figures_of(data)
     rows = []
     for load in LOADS:
-        for lab in list(LABS)[1:]:
+        for lab in list(labs_of(data))[1:]:
             keys = [[Configuration(s, *load, name).key for s in (lab, "lab1")]
                     for name in names(data)]
             rows.append([f"{lab}/{_load_name('lab1', load)}"] +

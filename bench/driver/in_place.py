@@ -82,7 +82,7 @@ PROMISES = (*_at_once(), *_giving_way(), *(one for count in FEW for one in _few(
 def specs(bin_dir, peers):
     """What the promises are about; `peers` are those that are installed."""
     found = {lab: spec for lab, spec in catalogue.labs(bin_dir).items() if lab in ("lab1", "lab3")}
-    found["lab4"] = catalogue.lab4(bin_dir)
+    found |= catalogue.later_labs(bin_dir, ["lab4"])
     for lab in ("lab1", "lab4"):
         name = giving_way(lab)
         found[name] = replace(found[lab], name=name, cwd=catalogue.APPS,

@@ -11,6 +11,10 @@ LABS = {
     "lab2": "lab2: 8 loops",
     "lab3": "lab3: sync",
 }
+LATER_LABS = {
+    "lab4": "lab4: started in place",
+    "lab5": "lab5: one worker",
+}
 # What the report says: requests/s, and the ratio to its first row.
 REPORT = {"lab1": ("13,000", "1"), "lab2": ("3,000", "0.23"), "lab3": ("72,000", "5.5")}
 PEER_NAMES = {
@@ -31,7 +35,7 @@ def figures_of(data):
 def labs_of(data):
     """Those of the labs that the run has: a hand-out's has those up to its own."""
     there = {configuration["server"] for configuration in data["configurations"]}
-    return {lab: name for lab, name in LABS.items() if lab in there}
+    return {lab: name for lab, name in (LABS | LATER_LABS).items() if lab in there}
 
 
 def _key(server, placement="pinned", pipelined=False):
@@ -66,7 +70,7 @@ def headline(data):
             number(figures.median(key, "switches")),
             thousands(figures.in_flight(key)) + flag,
             _ratio_to_lab1(figures, lab),
-            *REPORT[lab],
+            *REPORT.get(lab, ("-", "-")),
         ])
     return headers, rows
 
@@ -81,7 +85,7 @@ def headline_compact(data):
             thousands(figures.median(_key(lab), "rps")),
             number(figures.median(_key(lab), "cpu_us")),
             _ratio_to_lab1(figures, lab),
-            *REPORT[lab],
+            *REPORT.get(lab, ("-", "-")),
         ]
         for lab, name in labs_of(data).items()
     ]

@@ -55,10 +55,15 @@ def in_words(items):
 # ---- The labs ------------------------------------------------------------------------------------
 
 
+def _said_of(lab):
+    """Requests/s, by the report; None where it has no such server."""
+    return float(REPORT[lab][0].replace(",", "")) if lab in REPORT else None
+
+
 def rates(data):
     figures = figures_of(data)
     found = [_bar(figures, name, Configuration(lab).key, "rps",
-                  beside=float(REPORT[lab][0].replace(",", "")))
+                  beside=_said_of(lab))
              for lab, name in labs_of(data).items() if figures.has(Configuration(lab).key)]
     _require(found, "a lab, pinned, with one request at a time")
     said = in_words([f"{bar.label} {thousands(bar.value)}" for bar in found])

@@ -29,6 +29,7 @@ MANIFEST = [
     "bench/reproduce.py",
     "bench/results/.gitignore",
     "bench/results/numbers.json",
+    "bench/results/peers.json",
     "bench/results/reference.json",
     "common",
     "course/check.py",
