@@ -10,6 +10,10 @@ from kit.checks import Failed, check
 from kit.seams import seam
 
 
+def port(test, title):
+    seam("seam_lab5_port", test, title, lab=5, step=1)
+
+
 def alone(step, test, title, **more):
     seam("seam_lab5", test, title, lab=5, step=step, **more)
 
@@ -38,9 +42,9 @@ def lab5_says_what_this_python_can_not_do(t):
             raise Failed(f"why, and what to do instead: {part!r}", repr(said))
 
 
-alone(1, "who_holds_the_port_shares_it", "The port is held by a socket that shares it.")
-alone(1, "two_listen_on_one_port", "Two sockets listen on one port.")
-alone(1, "both_get_connections", "Each of them gets connections.")
+port("who_holds_the_port_shares_it", "The port is held by a socket that shares it.")
+port("two_listen_on_one_port", "Two sockets listen on one port.")
+port("both_get_connections", "Each of them gets connections.")
 alone(2, "others_begin_when_the_first_serves", "The others begin once the first serves.")
 alone(2, "interpreters_begin_one_after_the_other", "Interpreters begin one after the other.")
 alone(2, "the_owner_learns_once_that_all_serve", "The supervisor learns that all serve, once.")
