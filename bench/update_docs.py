@@ -236,6 +236,8 @@ TABLES = {
     "numbers-judged": ("numbers", one_table(known_costs.judged)),
     "peers-dear-calls": ("peers-dear-calls", one_table(reports.peers)),
     "peers-dear-calls-machine": ("peers-dear-calls", machine),
+    "interpreters-dear-calls": ("interpreters-dear-calls", interpreters_gil),
+    "interpreters-dear-calls-sharing": ("interpreters-dear-calls", interpreters_sharing),
     "by-hand-tracing": ("by-hand", by_hand_series("tracing")),
     "by-hand-piped": ("by-hand", by_hand_series("piped")),
     "by-hand-piped-pythons": ("by-hand", by_hand_series("piped-pythons")),

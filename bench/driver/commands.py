@@ -21,5 +21,6 @@ COMMANDS = {
     "traces": "make trace-pictures",
     "numbers": "make numbers",
     "peers-dear-calls": "make bench-peers on a machine whose system calls are dear",
+    "interpreters-dear-calls": "make interpreters on a machine whose system calls are dear",
     "by-hand": "nothing makes it again",
 }

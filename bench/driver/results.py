@@ -53,7 +53,9 @@ RECORDS = {
     "traces": "traces.json",
     "numbers": "numbers.json",
     "by-hand": "by-hand.json",
-    "peers-dear-calls": "peers-dear-calls.json",  # of `make bench-peers` on another machine
+    # of `make bench-peers` and `make interpreters` on another machine
+    "peers-dear-calls": "peers-dear-calls.json",
+    "interpreters-dear-calls": "interpreters-dear-calls.json",
 }
 ORIENTATIONS = {
     "reproduce": "latest.json",

@@ -129,6 +129,7 @@ class Updated(support.WithFolder):
         several = [pythons.Python(name, "", (), about) for name, about in support.PYTHONS.items()]
         run = support.run_of_several("interpreters", interpreters.configurations(several))
         results.save("interpreters.json", run, self.folder)
+        results.save("interpreters-dear-calls.json", run, self.folder)
         results.save("ladder.json", support.ladder_run(), self.folder)
         results.save("ladder-offline.json", support.offline_run(), self.folder)
         results.save("breakdown.json", support.breakdown_run(), self.folder)
