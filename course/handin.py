@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """`make handin LAB=N`: pack exactly the files that are yours into build/handin/labN.zip, and beside
-them your predictions and notes.txt.
+them your predictions, your answers to the questions (answers-labN.md) and notes.txt.
 
 Asks how many hours it took and what was unclear (HOURS=8 UNCLEAR='...' answers in advance). In a
 git repository it refuses while anything isn't committed: what is handed in is what was tested."""
@@ -57,11 +57,15 @@ def main():
     unclear = ask("What was unclear?", arguments.unclear)
     file = os.path.join(labs.ROOT, f"build/handin/lab{lab}.zip")
     os.makedirs(os.path.dirname(file), exist_ok=True)
-    predicted = os.path.relpath(predictions.path_of(lab), labs.ROOT)
-    if os.path.isfile(predictions.path_of(lab)):
-        paths = [*paths, predicted]
-    else:
-        print(f"(no predictions: `make predict LAB={lab}` asks for them)")
+    for path, why in (
+        (predictions.path_of(lab), f"no predictions: `make predict LAB={lab}` asks for them"),
+        (f"{labs.ROOT}/answers-lab{lab}.md",
+         f"no answers: those to the hand-out's questions go into answers-lab{lab}.md"),
+    ):
+        if os.path.isfile(path):
+            paths = [*paths, os.path.relpath(path, labs.ROOT)]
+        else:
+            print(f"({why})")
     with zipfile.ZipFile(file, "w") as archive:
         for path in paths:
             with open(os.path.join(labs.ROOT, path), "rb") as opened:

@@ -54,13 +54,17 @@ class Bench:
         with Server(self._spec(lab, *options, **more), cpus) as server:
             return wrk.run(server.url, self.seconds, connections=connections)[0]
 
-    def handler_share(self, lab, connections):
-        """Of a request's time on the server, the part from `started` to `finished`."""
+    def load_traced(self, lab, connections):
+        """wrk's figures, and what the server itself says in --stats."""
         with tempfile.TemporaryDirectory() as folder:
             file = os.path.join(folder, "stats.json")
-            self.load(lab, f"--stats={file}", connections=connections)
+            figures = self.load(lab, f"--stats={file}", connections=connections)
             with open(file, encoding="utf-8") as opened:
-                stats = json.load(opened)
+                return figures, json.load(opened)
+
+    def handler_share(self, lab, connections):
+        """Of a request's time on the server, the part from `started` to `finished`."""
+        stats = self.load_traced(lab, connections)[1]
         means = {(hop["from"], hop["to"]): hop["mean_us"] for hop in stats["hops"]}
         return means["started", "finished"] / stats["end_to_end_us"]["mean"]
 
@@ -70,8 +74,9 @@ def _share(value):
 
 
 def of_lab0(bench):
-    few, many = (bench.load("lab0", connections=count) for count in (50, 100))
-    return [_share(many.rps / few.rps), _share(many.mean_us / few.mean_us)]
+    (few, few_stats), (many, many_stats) = (bench.load_traced("lab0", count) for count in (50, 100))
+    latencies = [stats["end_to_end_us"]["mean"] for stats in (few_stats, many_stats)]
+    return [_share(many.rps / few.rps), _share(latencies[1] / latencies[0])]
 
 
 def of_lab1(bench):

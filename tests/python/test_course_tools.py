@@ -165,5 +165,15 @@ class Mutants(WithFolder):
         self.assertGreaterEqual(len(alone), 3)
 
 
+class Checkpoints(unittest.TestCase):
+    def test_each_says_how_many_tests_pass(self):
+        for lab, folder in labs.FOLDERS.items():
+            checks.REGISTRY.clear()
+            self.addCleanup(checks.REGISTRY.clear)
+            count = sum(not check.hidden for check in running.load(lab))
+            with open(os.path.join(labs.ROOT, folder, "README.md"), encoding="utf-8") as file:
+                self.assertIn(f"{count} of {count} passed", file.read())
+
+
 if __name__ == "__main__":
     unittest.main()
