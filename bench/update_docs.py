@@ -95,6 +95,11 @@ def interpreters(data):
     return paragraphs(*both, comparison.PLACEMENT_LEGEND, reports.disturbance(data))
 
 
+def interpreters_placed(placement):
+    """For cells: the table of one placement."""
+    return lambda data: tables.markdown(*comparison.placement_table(data, placement))
+
+
 def interpreters_gil(data):
     pair = comparison.without_over_with(data)
     return tables.markdown(*pair) if pair else "(no two interpreters differ by the GIL alone)"
@@ -236,6 +241,8 @@ TABLES = {
     "numbers-judged": ("numbers", one_table(known_costs.judged)),
     "peers-dear-calls": ("peers-dear-calls", one_table(reports.peers)),
     "peers-dear-calls-machine": ("peers-dear-calls", machine),
+    "interpreters-pinned": ("interpreters", interpreters_placed("pinned")),
+    "interpreters-unpinned": ("interpreters", interpreters_placed("unpinned")),
     "interpreters-dear-calls": ("interpreters-dear-calls", interpreters_gil),
     "interpreters-dear-calls-sharing": ("interpreters-dear-calls", interpreters_sharing),
     "by-hand-tracing": ("by-hand", by_hand_series("tracing")),

@@ -191,7 +191,7 @@ def expectations(data):
         expect("pinned", ("lab1", free), ("lab1", gil), "<=", 1, "nothing can run at once"),
         expect("unpinned", (eight, free), (eight, gil), ">", 1, "nobody waits for the GIL"),
         expect("unpinned", (eight, free), ("lab1", free), "<", 0.5, "the chain is the cost"),
-        expect("unpinned", (one, gil), ("lab1", gil), "<", 1, "the chain alone"),
+        expect("unpinned", (one, gil), ("lab1", gil), "<", 1, "no second worker"),
         expect("unpinned", (eight, gil), (one, gil), "<", 1, "more want one GIL"),
         expect("unpinned", (eight, free), (one, free), ">", 1, "loops run at once"),
     ]

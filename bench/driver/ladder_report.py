@@ -104,8 +104,9 @@ LEGEND = (
 HOPS_LEGEND = (
     "The rungs with a hop, on one core and where the system puts their threads: µs of CPU time and "
     "switches per request. Floor: the µs that so many switches take in the ping-pong of the same "
-    "placement, an estimate of what the machine takes for waking threads; the rest is the rung's "
-    "own. Added: µs, unpinned, to the parent. The ratio is unpinned to pinned."
+    "placement. The ping-pong wakes a sleeping core each time, the rungs don't: unpinned that is an "
+    "upper bound of what the machine takes for waking threads, and the rest a lower one of what is "
+    "the rung's own. Added: µs, unpinned, to the parent. The ratio is unpinned to pinned."
 )
 
 

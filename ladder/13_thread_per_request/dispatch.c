@@ -4,8 +4,8 @@
  *
  * Adds threads: each request has one, which calls asyncio.run_coroutine_threadsafe() and then sits
  * in the future's result(). The simplest way for a server of threads to serve async handlers, and
- * the way in which the report's first row was measured. Two more hand-offs per request, from the
- * HTTP thread to the blocked one and from the loop back to it, and a hundred threads that compete
+ * perhaps the way in which the report's first row was measured. Two more hand-offs per request, from
+ * the HTTP thread to the blocked one and from the loop back to it, and a hundred threads that compete
  * for the GIL with the loop that they wait for.
  *
  *     HTTP thread              a thread of the pool                    loop thread
