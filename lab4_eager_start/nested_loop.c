@@ -50,7 +50,7 @@ static PyObject *on_select(PyObject *capsule, PyObject *timeout)
 
 bool nested_loop_has_work(const nested_loop_t *self)
 {
-    return PyObject_Size(self->ready) > 0;
+    return Py_SIZE(self->ready) > 0; /* a deque's size is its length */
 }
 
 /* When the first of asyncio's timers is due, in the loop's time. INFINITY: there is none. */
