@@ -34,7 +34,7 @@ GIVEN = {
     "97 %": "a target: what tracing may leave of lab 1's requests/s",
     "30 ns": "a target: what a mark may cost",
     "1.05": "a target: /native's CPU time over the floor's",
-    "0.9": "a target: lab 3's requests/s over those of /native",
+    "0.9": "a target: lab 3's requests/s over those of /native, lab 4's over lab 3's",
     "100 %": "all",
     "1.44": "a libuv",
     "1.45": "a libuv",
