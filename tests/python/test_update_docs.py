@@ -120,7 +120,7 @@ class Updated(support.WithFolder):
     def store_every_kind(self):
         self.store_labs()
         run = support.lab_run()
-        run.update(kind="measure", groups=["native", "labs", "memory"],
+        run.update(kind="measure", groups=["native", "pipelined", "labs", "memory"],
                    missing=["nginx is left out"])
         results.save("measure.json", run, self.folder)
         run.update(kind="peers", unfit={"lab2": "answers 1 of 16"})
