@@ -7,6 +7,7 @@ Grades lab 1's solution, or for cheats its starter, with one thing added to it, 
 the grader comes to its end, gives no more than it may, no less than was earned, and says what
 happened. Nothing of what such code starts or writes may be left. Exit status: 0 if all is so."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -164,17 +165,27 @@ def write(student, case):
             file.write(content)
 
 
+def processes_of(uid):
+    """Their numbers."""
+    found = []
+    for number in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it has ended
+            if os.stat(f"/proc/{number}").st_uid == uid:
+                found.append(number)
+    return found
+
+
 def left_behind():
     """What is left of the student's user: a line about processes, files; or "" """
-    uid = str(sandbox.STUDENT_UID)
     places = filter(os.path.isdir, ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue"))
-    for what, command in (
-        ("processes", ["pgrep", "-u", uid]),
-        ("files", ["find", *places, "-maxdepth", "2", "-user", uid]),
+    command = ["find", *places, "-maxdepth", "2", "-user", str(sandbox.STUDENT_UID)]
+    files = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    for what, found in (
+        ("processes", processes_of(sandbox.STUDENT_UID)),
+        ("files", files.stdout.split()),
     ):
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        if done.stdout:
-            return f"{len(done.stdout.splitlines())} {what} are left: {done.stdout[:200]}"
+        if found:
+            return f"{len(found)} {what} are left: {' '.join(found)[:200]}"
     return ""
 
 
