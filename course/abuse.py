@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass, field
 from unittest import mock
 
-from kit import checks, grading, handout, labs, sandbox
+from kit import checks, grading, handout, isolation, labs, sandbox
 
 DISPATCH, QUEUE = labs.ALLOWED[1]
 ALL = (1, 2, 3, 4, 5)
@@ -70,6 +70,7 @@ class Case:
     at: tuple = ()  # (a text in it, what comes behind that)
     files: dict = field(default_factory=dict)  # others, {path: text}
     environment: dict = field(default_factory=dict)  # of who grades
+    says_outside: str = ""  # in place of `says` where there can be no room (kit/isolation.py)
 
 
 def in_open(statements):
@@ -122,7 +123,7 @@ CHEATS = {
     ),
     "hard_codes_answers": Case(0, 15, "", (), at=(IN_READY, HARD_CODED)),
     "includes_the_solution": Case(
-        0, 25, "doesn't build", (),
+        0, 25, "doesn't build", (), says_outside="includes another source file",
         first=f'#include "{labs.ROOT}/{DISPATCH}"\n#if 0\n', more="#endif\n",
     ),
     "edits_the_tests": Case(0, 15, "", (), files={
@@ -204,8 +205,9 @@ def judge(name):
     if not case.least <= graded.total <= case.most:
         table = grading.table(graded)
         return f"{graded.total} points, not {case.least} to {case.most}\n{table}\n{said[:3000]}"
-    if case.says not in said:
-        return f"doesn't say {case.says!r}:\n{said[:3000]}"
+    says = case.says if isolation.available() else case.says_outside or case.says
+    if says not in said:
+        return f"doesn't say {says!r}:\n{said[:3000]}"
     return left_behind() if os.geteuid() == 0 else None
 
 

@@ -15,7 +15,7 @@ import subprocess
 
 _PR_SET_PDEATHSIG = 1
 ROOM_BYTES = 128 << 20  # of all that a room's programs write outside their tree
-_WRITABLE = ("/tmp", "/var/tmp", "/dev/shm")
+WRITABLE = ("/tmp", "/var/tmp", "/dev/shm")  # by everybody
 _CLONE_NEWNS, _CLONE_NEWIPC, _CLONE_NEWPID = 0x20000, 0x8000000, 0x20000000
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x1000, 0x4000, 0x40000
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -71,7 +71,7 @@ class Room:
         _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
         _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV)
         folder = os.open(self._folder, os.O_PATH | os.O_CLOEXEC)
-        for place in filter(os.path.isdir, _WRITABLE):
+        for place in filter(os.path.isdir, WRITABLE):
             _mount("room", place, "tmpfs", _MS_NOSUID | _MS_NODEV, f"mode=1777,size={ROOM_BYTES}")
         for place in filter(os.path.isdir, self._hidden):
             _mount("room", place, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=700,size=4096")

@@ -8,7 +8,8 @@ What binds, and what doesn't:
   RLIMIT_NPROC   processes and threads of the user: doesn't bind root, so root runs students as
                  the user STUDENT_UID, which nothing else uses
 What a program leaves behind, in whatever session, ends with it: as root by its room
-(isolation.py), all at once; where there can be none, by the user that nothing else runs as.
+(isolation.py), all at once; where there can be none, by the user that nothing else runs as, whose
+files in places that everybody may write to go too.
 Otherwise the grader adopts orphans (PR_SET_CHILD_SUBREAPER), and end_descendants() ends them by id.
 Nothing else is ever ended.
 """
@@ -18,6 +19,7 @@ import ctypes
 import os
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -187,6 +189,24 @@ def end(process):
     end_descendants(known={process.pid})
     if _as_user is not None:
         _end_user()
+        _remove_files()
+
+
+def _remove_files():
+    """What the student's user has left where everybody may write, but for the folder it works in."""
+    for place in filter(os.path.isdir, isolation.WRITABLE):
+        for entry in os.scandir(place):
+            if entry.stat(follow_symlinks=False).st_uid != _as_user or _is_in(entry.path):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)
+
+
+def _is_in(path):
+    """Is the folder that they work in this one, or somewhere in it?"""
+    return os.path.commonpath([path, _folder]) == path
 
 
 def _end_user():
