@@ -72,6 +72,8 @@ def as_student(folder):
     try:
         yield
     finally:
+        if _as_user is not None and not isolation.available():
+            _end_all_of_user()
         _as_user = _folder = None
 
 
@@ -188,20 +190,25 @@ def end(process):
     process.wait()
     end_descendants(known={process.pid})
     if _as_user is not None:
-        _end_user()
-        _remove_files()
+        _end_all_of_user()
+
+
+def _end_all_of_user():
+    _end_user()
+    _remove_files()
 
 
 def _remove_files():
     """What the student's user has left where everybody may write, but for the folder it works in."""
     for place in filter(os.path.isdir, isolation.WRITABLE):
         for entry in os.scandir(place):
-            if entry.stat(follow_symlinks=False).st_uid != _as_user or _is_in(entry.path):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)
-            else:
-                os.unlink(entry.path)
+            with contextlib.suppress(FileNotFoundError):  # somebody else's, and gone meanwhile
+                if entry.stat(follow_symlinks=False).st_uid != _as_user or _is_in(entry.path):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    os.unlink(entry.path)
 
 
 def _is_in(path):
