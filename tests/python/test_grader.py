@@ -272,6 +272,28 @@ class Sandbox(unittest.TestCase):
         self.assertFalse([n for n in seen if n.startswith(("CRITERION", "PYTHON", "LD_", "MAKE"))])
 
 
+@unittest.skipUnless(os.geteuid() == 0, "root gives files to a user")
+class LeftFiles(WithFolder):
+    UID = sandbox.STUDENT_UID + 1  # nobody's, a grading's beside this test neither
+
+    def make(self, path, uid):
+        full = os.path.join(self.folder, path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        open(full, "w", encoding="utf-8").close()
+        for theirs in {os.path.join(self.folder, path.split("/")[0]), full}:
+            os.chown(theirs, uid, uid)
+
+    def test_where_there_is_no_room_the_users_go_but_for_its_folder(self):
+        for path in ("fill-1", "deep/er/fill", "tree/lab.c"):
+            self.make(path, self.UID)
+        self.make("others", 0)
+        with mock.patch.multiple(sandbox, _as_user=self.UID, _folder=f"{self.folder}/tree"), \
+                mock.patch.object(isolation, "WRITABLE", (self.folder, "/no/such/place")):
+            sandbox._remove_files()
+        self.assertEqual(sorted(os.listdir(self.folder)), ["others", "tree"])
+        self.assertEqual(os.listdir(f"{self.folder}/tree"), ["lab.c"])
+
+
 class Sanitizers(unittest.TestCase):
     def test_builds_are_beside_the_plain_one_and_one_that_was_chosen_is_all_there_is(self):
         plain, chosen = "build/cpython-311/bin", "build/cpython-311-san-thread/bin"
