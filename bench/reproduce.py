@@ -69,9 +69,10 @@ def show_by_python(data):
 
 def main():
     parsed = options()
-    later = [lab for lab in parsed.labs if lab in reports.LATER_LABS]
+    # With several interpreters it is the report's three labs that are compared.
+    labs = [lab for lab in parsed.labs if not parsed.python or lab in reports.LABS]
+    programs = [*labs, "floor"]
     if parsed.python:
-        parsed.labs = [lab for lab in parsed.labs if lab not in later]
         kind, show_run, found = "pythons", show_by_python, session.check_pythons(parsed.python)
         specs = {}
         for python in found:
@@ -79,15 +80,16 @@ def main():
         environment = results.environment_of(found)
     else:
         kind, show_run, found = "reproduce", show, ()
-        session.check_programs(parsed.bin_dir, [*parsed.labs, "floor"])
-        specs = catalogue.labs(parsed.bin_dir) | catalogue.later_labs(parsed.bin_dir, later)
+        session.check_programs(parsed.bin_dir, programs)
+        specs = catalogue.labs(parsed.bin_dir) | catalogue.later_labs(
+            parsed.bin_dir, [lab for lab in labs if lab in catalogue.LATER_LABS])
         environment = results.environment(parsed.bin_dir)
     limit = None if parsed.full else QUICK_LIMIT_SECONDS * max(1, len(found))
-    planned = configurations([python.name for python in found] or [""], parsed.labs)
-    run = session.new_run(kind, specs, planned, parsed, [*parsed.labs, "floor"], time_limit=limit)
+    planned = configurations([python.name for python in found] or [""], labs)
+    run = session.new_run(kind, specs, planned, parsed, programs, time_limit=limit)
     todo = run.todo()
     end = time.localtime(time.time() + run.planned_seconds(todo))
-    session.note(f"{len(todo)} blocks of {parsed.seconds} s on {', '.join(parsed.labs)} "
+    session.note(f"{len(todo)} blocks of {parsed.seconds} s on {', '.join(labs)} "
                  f"(lab2: 8 workers), until about {time.strftime('%H:%M', end)}")
     store_as = results.name_for(kind, parsed.rounds, parsed.seconds)
     return session.conduct(run, kind, store_as, environment, show_run)[1]

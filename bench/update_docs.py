@@ -90,14 +90,14 @@ def peers(data):
     return paragraphs(tables.markdown(*reports.peers(data)), notes, reports.disturbance(data))
 
 
-def interpreters(data):
-    both = [tables.markdown(*comparison.placement_table(data, p)) for p in promises.PLACEMENTS]
-    return paragraphs(*both, comparison.PLACEMENT_LEGEND, reports.disturbance(data))
-
-
 def interpreters_placed(placement):
-    """For cells: the table of one placement."""
+    """The table of one placement; for cells too."""
     return lambda data: tables.markdown(*comparison.placement_table(data, placement))
+
+
+def interpreters(data):
+    both = [interpreters_placed(placement)(data) for placement in promises.PLACEMENTS]
+    return paragraphs(*both, comparison.PLACEMENT_LEGEND, reports.disturbance(data))
 
 
 def interpreters_gil(data):
