@@ -128,8 +128,9 @@ LAB2_SRC = lab2_threadpool/main.c lab2_threadpool/dispatch.c
 LAB3_SRC = lab3_sync_handlers/main.c $(LAB3_DISPATCH)
 LAB3_DISPATCH = lab3_sync_handlers/dispatch.c lab3_sync_handlers/pool.c
 LAB4_SRC = lab4_eager_start/main.c $(LAB4_DISPATCH)
-LAB4_DISPATCH = lab4_eager_start/dispatch.c lab4_eager_start/nested_loop.c \
-                lab4_eager_start/next_step.c lab4_eager_start/started.c
+LAB4_DISPATCH = lab4_eager_start/dispatch.c lab4_eager_start/contexts.c \
+                lab4_eager_start/nested_loop.c lab4_eager_start/next_step.c \
+                lab4_eager_start/started.c
 # A request reaches Python there as in lab 4.
 LAB5_OWN = lab5_loop_per_core/main.c lab5_loop_per_core/board.c lab5_loop_per_core/isolation.c \
            lab5_loop_per_core/supervisor.c lab5_loop_per_core/team.c lab5_loop_per_core/worker.c

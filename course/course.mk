@@ -24,7 +24,7 @@ $(SEAM_LABS:%=$(BIN)/seam_%): $(BIN)/seam_%: $(EMBED)/course/seam/%.o \
         $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)
 	$(LINK) $(PY_LIBS) $(HTTP_LIBS)
 
-$(BIN)/seam_lab4: $(EMBED)/lab4_eager_start/started.o $(EMBED)/lab4_eager_start/next_step.o
+$(BIN)/seam_lab4: $(addprefix $(EMBED)/lab4_eager_start/,contexts.o next_step.o started.o)
 
 $(BIN)/seam_completions: $(call plain,$(SEAM_PLAIN_SRC)) \
         $(LIBBRIDGE) $(LIBHTTP) $(LIBTRACE) $(LIBLOG)

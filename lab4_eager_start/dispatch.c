@@ -23,6 +23,7 @@
  */
 #include <stdlib.h>
 
+#include "lab4_eager_start/contexts.h"
 #include "lab4_eager_start/nested_loop.h"
 #include "lab4_eager_start/next_step.h"
 #include "lab4_eager_start/started.h"
@@ -36,7 +37,7 @@ struct lab {
     bridge_asyncio_t asyncio;
     started_types_t  started;
     next_steps_t     next;
-    PyObject        *context; /* owned: each request's is a copy of it */
+    contexts_t       contexts; /* each request has one of its own */
 
     nested_loop_t loop;
     step_t       *step; /* NULL: none is under way outside a task */
@@ -182,14 +183,14 @@ static void run_step(lab_t *lab, step_t *step)
 static void begin(lab_t *lab, http_request_t *req)
 {
     /* LAB 4, STEP 1 { a context of its own, and the first step in it */
-    step_t step = {.req = req, .context = PyContext_Copy(lab->context)}; /* new */
+    step_t step = {.req = req, .context = contexts_take(&lab->contexts)}; /* new */
 
     if (step.context == NULL)
         on_end(lab, req, NULL);
     else
         run_step(lab, &step);
     Py_XDECREF(step.coroutine);
-    Py_XDECREF(step.context);
+    contexts_give_back(&lab->contexts, step.context);
     /* } LAB 4, STEP 1; until then:
      *     (void)lab;
      *     http_respond_transfer(req, http_response_of_status(501));
@@ -283,8 +284,8 @@ void lab_on_client_gone(lab_t *lab, http_request_t *req)
 /* Attached. returns 0, or -1 (said on stderr) */
 static int open_loop(lab_t *lab, const lab_context_t *context)
 {
-    lab->context = PyContext_CopyCurrent(); /* new: as it is before the app's hooks */
-    if (lab->context == NULL || started_open(&lab->started, on_end, lab) != 0) {
+    if (contexts_open(&lab->contexts) != 0 || /* as it is before the app's hooks */
+        started_open(&lab->started, on_end, lab) != 0) {
         PyErr_Print();
         return -1;
     }
@@ -333,7 +334,7 @@ void lab_close(lab_t *lab)
     bridge_on_task_asked(lab->bridge, NULL, NULL);
     next_steps_close(&lab->next);
     started_close(&lab->started);
-    Py_CLEAR(lab->context);
+    contexts_close(&lab->contexts);
     bridge_detach(lab->python);
     bridge_asyncio_close(&lab->asyncio, lab->python);
     nested_loop_free(&lab->loop, on_loop_closed, lab);

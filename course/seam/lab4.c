@@ -83,9 +83,8 @@ static lab_t *open_lab(void)
     bridge_attach(&seam_thread);
     lab.python = &seam_thread;
     lab.loop.loop = Py_NewRef(seam_py_get("loop"));
-    lab.context = PyContext_CopyCurrent();
     lab.loop.ready = Py_NewRef(seam_py_get("ready"));
-    if (lab.context == NULL || started_open(&lab.started, on_end, &lab) != 0 ||
+    if (contexts_open(&lab.contexts) != 0 || started_open(&lab.started, on_end, &lab) != 0 ||
         next_steps_open(&lab.next, lab.loop.ready, on_next_step, &lab) != 0)
         seam_fail("the lab is open", "it isn't", "");
     return &lab;
@@ -178,7 +177,7 @@ static void each_has_its_own_context(void)
     serve(lab, "sets");
     SEAM_EXPECT(seam_py_long("seen == ['unset', 'unset'] and var.get() == 'unset'"),
                 "a variable that one request sets is unset for the next",
-                "a copy of lab->context for each; PyContext_Enter() before the step, "
+                "contexts_take() for each; PyContext_Enter() before the step, "
                 "PyContext_Exit() after it, however it ends",
                 "%s, and %s outside", seam_py_show("seen"), seam_py_show("var.get()"));
 }
@@ -217,7 +216,7 @@ typedef struct {
 static void make_its_task(stepped_t *self)
 {
     if (started_make_task(&self->lab->started, self->req, self->coroutine, self->lab->loop.loop,
-                          self->lab->context, &self->started) != 0)
+                          self->lab->contexts.original, &self->started) != 0)
         seam_fail("started_make_task() makes a task", "it doesn't", "");
 }
 
@@ -316,7 +315,7 @@ static step_t first_step(lab_t *lab, http_request_t *req, PyObject **value)
 {
     step_t step = {.req = req};
 
-    step.context = PyContext_Copy(lab->context); /* new, as the coroutine */
+    step.context = contexts_take(&lab->contexts); /* new, as the coroutine */
     step.coroutine = bridge_call_handler(req);
     PyIter_Send(step.coroutine, Py_None, value);
     return step;

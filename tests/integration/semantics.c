@@ -88,6 +88,8 @@ static const situation_t situations[] = {
     {"cancels_a_child", 200, "{\"child\":true,\"cancelling\":0}"},
 
     {"context_of_its_own", 200, "[\"unset\",\"changed\",\"unset\"]"},
+    {"context_that_is_kept", 200, "unset"},
+    {"the_kept_context", 200, "{\"refused\":true}"},
     {"context_of_children", 200, "[\"parent's\",\"parent's\"]"},
     {"context_of_callbacks", 200, "[\"caller's\",\"changed\"]"},
     {"context_of_the_task", 200, "the task's"},

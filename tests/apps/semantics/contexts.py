@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 
-from .serving import situation
+from .serving import kept, situation
 
 variable = contextvars.ContextVar("variable", default="unset")
 
@@ -19,6 +19,24 @@ async def context_of_its_own(request):
     after = variable.get()
     variable.set("left behind")
     return [before, between, after]
+
+
+@situation
+async def context_that_is_kept(request):
+    """It ends as it began, but for a token that knows it."""
+    first = variable.set("first")
+    kept["token"] = variable.set("second")
+    variable.reset(first)
+    return variable.get()
+
+
+@situation
+async def the_kept_context(request):
+    """No later request has it."""
+    try:
+        variable.reset(kept.pop("token"))
+    except ValueError as error:
+        return {"refused": "created in a different Context" in str(error)}
 
 
 @situation
