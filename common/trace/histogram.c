@@ -5,34 +5,13 @@
  */
 #include "common/trace/histogram.h"
 
-enum { HALF = 1 << HISTOGRAM_HALF_BITS, FULL = 2 * HALF };
-
-static unsigned index_of(uint64_t ns)
-{
-    unsigned bucket;
-
-    if (ns >> HISTOGRAM_MAX_BITS != 0)
-        return HISTOGRAM_COUNTERS - 1;
-    bucket = 63 - HISTOGRAM_HALF_BITS - (unsigned)__builtin_clzll(ns | (FULL - 1));
-    return (bucket << HISTOGRAM_HALF_BITS) + (unsigned)(ns >> bucket);
-}
-
 /* The middle of what counter `index` counts. */
 static uint64_t value_at(unsigned index)
 {
-    unsigned bucket = index < FULL ? 0 : (index >> HISTOGRAM_HALF_BITS) - 1;
+    unsigned bucket = index < HISTOGRAM_FULL ? 0 : (index >> HISTOGRAM_HALF_BITS) - 1;
     uint64_t sub = index - (bucket << HISTOGRAM_HALF_BITS);
 
     return (sub << bucket) + (((uint64_t)1 << bucket) >> 1);
-}
-
-void histogram_add(histogram_t *self, uint64_t ns)
-{
-    self->count++;
-    self->total_ns += ns;
-    if (ns > self->max_ns)
-        self->max_ns = ns;
-    self->counters[index_of(ns)]++;
 }
 
 void histogram_add_all(histogram_t *self, const histogram_t *more)

@@ -14,10 +14,22 @@
 #include <stdint.h>
 
 enum {
-    HISTOGRAM_HALF_BITS = 7, /* 128 parts an octave */
+    HISTOGRAM_HALF_BITS = 7,                   /* 128 parts an octave */
+    HISTOGRAM_FULL = 2 << HISTOGRAM_HALF_BITS, /* 256 ns */
     HISTOGRAM_MAX_BITS = 40,
     HISTOGRAM_COUNTERS = (HISTOGRAM_MAX_BITS - HISTOGRAM_HALF_BITS + 1) << HISTOGRAM_HALF_BITS,
 };
+
+/* Which counter counts `ns`; histogram.c says how they are laid out. */
+static inline unsigned histogram_index(uint64_t ns)
+{
+    unsigned bucket;
+
+    if (ns >> HISTOGRAM_MAX_BITS != 0)
+        return HISTOGRAM_COUNTERS - 1;
+    bucket = 63 - HISTOGRAM_HALF_BITS - (unsigned)__builtin_clzll(ns | (HISTOGRAM_FULL - 1));
+    return (bucket << HISTOGRAM_HALF_BITS) + (unsigned)(ns >> bucket);
+}
 
 /* Zeroed is empty. 34 KiB. */
 typedef struct {
@@ -25,7 +37,14 @@ typedef struct {
     uint64_t counters[HISTOGRAM_COUNTERS];
 } histogram_t;
 
-void histogram_add(histogram_t *self, uint64_t ns);
+static inline void histogram_add(histogram_t *self, uint64_t ns)
+{
+    self->count++;
+    self->total_ns += ns;
+    if (ns > self->max_ns)
+        self->max_ns = ns;
+    self->counters[histogram_index(ns)]++;
+}
 
 /* Count what `more` has counted. */
 void histogram_add_all(histogram_t *self, const histogram_t *more);

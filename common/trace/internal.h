@@ -17,6 +17,7 @@ enum {
     LANE_HISTORY_FOR_FILE = 32768, /* with a trace file, which shows that many */
     LANE_NAME_BYTES = 32,
     RECORDS_A_SLAB = 64,
+    CACHE_LINE_BYTES = 64,
     RECORDS_FOR_FILE = 2048, /* the trace file shows the last so many requests */
     /* Primes: with 100 connections in turn it isn't always the same ones. A sampled request costs
      * tens of us, up to sixty where system calls are dear, so that at 20 us a request one in 499 is
@@ -52,17 +53,19 @@ struct trace_lane {
     trace_lane_t  *next;  /* in the trace's list, newest first */
     thread_clock_t clock;
     char           name[LANE_NAME_BYTES];
-    uint8_t        index;
-    size_t         mask; /* of `history`, whose length is a power of two */
 
-    /* Its own thread's until it is closed; then the HTTP thread's. */
-    uint64_t      entries; /* written so far; the last mask + 1 of them are there */
-    lane_entry_t *history; /* owned */
+    /* The same, from here to `attaching_ns` in one cache line: all that a mark touches. */
+    _Alignas(CACHE_LINE_BYTES) size_t mask; /* of `history`, whose length is a power of two */
+    uint8_t index;
 
     /* Its own thread writes, any may read; atomic, relaxed: statistics. */
     _Atomic uint32_t doing;
     _Atomic uint64_t since_ns; /* it does that */
     _Atomic uint64_t polling_ns, attaching_ns;
+
+    /* Its own thread's until it is closed; then the HTTP thread's. */
+    uint64_t      entries; /* written so far; the last mask + 1 of them are there */
+    lane_entry_t *history; /* owned */
 
     /* Any thread, under the trace's lock. */
     bool         closed;
@@ -82,7 +85,9 @@ typedef struct {
 
 typedef struct record_slab {
     struct record_slab *next;
-    trace_record_t      records[RECORDS_A_SLAB];
+    struct {
+        _Alignas(CACHE_LINE_BYTES) trace_record_t record;
+    } padded[RECORDS_A_SLAB];
 } record_slab_t;
 
 typedef struct trace_file trace_file_t; /* trace_file.c */
@@ -118,6 +123,9 @@ struct trace {
     uint64_t        dropped;
     bool            no_delay; /* some lane has no run queue clock */
 };
+
+/* Zeroed memory that begins with a cache line, or NULL; `size` is a multiple of one. free() frees it. */
+void *trace_alloc_lines(size_t size);
 
 /* Marks and history on a clock of the caller's: what trace_mark_record() does, and tests. */
 void trace_mark_at(trace_record_t *record, trace_hop_t hop, trace_lane_t *lane, uint64_t now_ns,

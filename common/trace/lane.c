@@ -57,7 +57,7 @@ static lane_usage_t usage_now(trace_lane_t *lane)
 
 trace_lane_t *trace_lane_open(trace_t *trace, const char *thread_name)
 {
-    trace_lane_t *lane = trace == NULL ? NULL : calloc(1, sizeof *lane);
+    trace_lane_t *lane = trace == NULL ? NULL : trace_alloc_lines(sizeof *lane);
 
     if (lane == NULL)
         return NULL;
@@ -133,7 +133,7 @@ static uint32_t doing_now(const trace_lane_t *lane)
 /* It leaves what it was doing. */
 static void add_usage(trace_lane_t *lane, uint64_t now_ns)
 {
-    uint64_t since_ns = lane->history[(lane->entries - 1) & lane->mask].at_ns;
+    uint64_t since_ns = atomic_load_explicit(&lane->since_ns, memory_order_relaxed);
     uint64_t ns = trace_clock_since(since_ns, now_ns);
 
     if (doing_now(lane) == LANE_POLLING)
@@ -142,13 +142,19 @@ static void add_usage(trace_lane_t *lane, uint64_t now_ns)
         add_ns(&lane->attaching_ns, ns);
 }
 
-void lane_enter_at(trace_lane_t *lane, uint32_t doing, uint64_t now_ns)
+/* Not called for: marks are many. */
+static inline void enter_at(trace_lane_t *lane, uint32_t doing, uint64_t now_ns)
 {
-    if (lane->entries > 0)
+    if (doing_now(lane) >= LANE_ATTACHING)
         add_usage(lane, now_ns);
     lane->history[lane->entries++ & lane->mask] = (lane_entry_t){now_ns, doing};
     atomic_store_explicit(&lane->doing, doing, memory_order_relaxed);
     atomic_store_explicit(&lane->since_ns, now_ns, memory_order_relaxed);
+}
+
+void lane_enter_at(trace_lane_t *lane, uint32_t doing, uint64_t now_ns)
+{
+    enter_at(lane, doing, now_ns);
 }
 
 void trace_lane_enter(trace_lane_t *lane, trace_state_t state)
@@ -160,7 +166,7 @@ void trace_lane_enter(trace_lane_t *lane, trace_state_t state)
     };
 
     if (doing_now(lane) != doing[state])
-        lane_enter_at(lane, doing[state], trace_clock_ns());
+        enter_at(lane, doing[state], trace_clock_ns());
 }
 
 /* ---- What a gap was spent on ----------------------------------------------------------------- */
@@ -299,13 +305,14 @@ int record_hop_before(const trace_record_t *record, int hop)
     return hop;
 }
 
-static void pass(trace_record_t *record, trace_hop_t hop, trace_lane_t *lane, uint64_t now_ns)
+static inline void pass(trace_record_t *record, trace_hop_t hop, trace_lane_t *lane,
+                        uint64_t now_ns)
 {
     record->at_ns[hop] = now_ns;
     record->lane[hop] = lane == NULL ? TRACE_NO_LANE : lane->index;
     atomic_store_explicit(&record->passed, (uint8_t)(hop + 1), memory_order_relaxed);
     if (lane != NULL && doing_now(lane) != record->id)
-        lane_enter_at(lane, record->id, now_ns);
+        enter_at(lane, record->id, now_ns);
 }
 
 void trace_run_record(const trace_record_t *record)
@@ -313,7 +320,7 @@ void trace_run_record(const trace_record_t *record)
     trace_lane_t *lane = lane_here;
 
     if (lane != NULL && doing_now(lane) != record->id)
-        lane_enter_at(lane, record->id, trace_clock_ns());
+        enter_at(lane, record->id, trace_clock_ns());
 }
 
 void trace_mark_at(trace_record_t *record, trace_hop_t hop, trace_lane_t *lane, uint64_t now_ns,

@@ -124,6 +124,13 @@ void trace_close(trace_t *trace)
 
 /* ---- Records --------------------------------------------------------------------------------- */
 
+void *trace_alloc_lines(size_t size)
+{
+    void *lines = aligned_alloc(CACHE_LINE_BYTES, size);
+
+    return lines == NULL ? NULL : memset(lines, 0, size);
+}
+
 /* The pool is empty: what other threads have dropped goes back into it, else a new slab. */
 static void refill(trace_t *trace)
 {
@@ -135,14 +142,16 @@ static void refill(trace_t *trace)
     pthread_mutex_unlock(&trace->lock);
     if (trace->free_records != NULL)
         return;
-    slab = calloc(1, sizeof *slab);
+    slab = trace_alloc_lines(sizeof *slab);
     if (slab == NULL)
         return;
     slab->next = trace->slabs;
     trace->slabs = slab;
     for (int i = 0; i < RECORDS_A_SLAB; i++) {
-        slab->records[i].next = trace->free_records;
-        trace->free_records = &slab->records[i];
+        trace_record_t *record = &slab->padded[i].record;
+
+        record->next = trace->free_records;
+        trace->free_records = record;
     }
 }
 

@@ -84,22 +84,28 @@ typedef struct {
 typedef struct trace      trace_t;
 typedef struct trace_lane trace_lane_t;
 
-/* One request's marks. The request's owner writes; whoever gets the request next may read. */
+/*
+ * One request's marks. The request's owner writes; whoever gets the request next may read.
+ *
+ * What marks touch comes first and fills two cache lines: by the next mark others have had the cache.
+ */
 typedef struct trace_record {
-    uint64_t at_ns[TRACE_HOPS]; /* monotonic; 0: not passed */
-    uint8_t  lane[TRACE_HOPS];  /* index of the lane that took the mark; TRACE_NO_LANE: none */
-    bool     sampled;           /* its gaps are split */
-    uint32_t id;                /* 1, 2, 3, ... in order of arrival */
+    uint32_t id;               /* 1, 2, 3, ... in order of arrival */
+    bool     sampled;          /* its gaps are split */
+    uint8_t  lane[TRACE_HOPS]; /* index of the lane that took the mark; TRACE_NO_LANE: none */
 
     /* Any thread may read; atomic, relaxed: for trace_last_hop(). The last hop passed + 1; 0: none */
     _Atomic uint8_t passed;
+
+    union {
+        uint64_t             at_ns[TRACE_HOPS]; /* monotonic; 0: not passed */
+        struct trace_record *next;              /* of one in the trace's pool */
+    };
 
     /* Of a sampled one only. */
     trace_split_t split[TRACE_HOPS];  /* of the gap that ends at that hop */
     uint32_t      own_ns[TRACE_HOPS]; /* what taking that mark took; in no gap */
     uint64_t      cpu_ns, delay_ns;   /* the clocks of the thread that took the last mark, then */
-
-    struct trace_record *next; /* in the trace's pool */
 } trace_record_t;
 
 enum { TRACE_NO_LANE = UINT8_MAX };
