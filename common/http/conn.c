@@ -260,9 +260,10 @@ static void feed_stash(http_conn_t *conn)
 
 static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 {
-    http_conn_t *conn = stream->data;
+    http_conn_t   *conn = stream->data;
+    http_server_t *server = conn->server;
 
-    http_server_awake(conn->server);
+    http_server_awake(server);
     if (nread == 0)
         return;
     if (nread == UV_EOF && !was_reset(conn)) {
@@ -278,6 +279,7 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
             stash(conn, buf->base, (size_t)nread);
     } /* else: bytes after the last request are read and dropped */
     http_conn_settle(conn);
+    http_server_turn_if_enough(server);
 }
 
 /* ---- What next ------------------------------------------------------------------------------- */

@@ -3,7 +3,8 @@
  *
  * One turn of the HTTP thread (libuv's order: I/O callbacks, then the check callback):
  *   1. I/O callbacks parse what has arrived and put each complete request on the turn's list;
- *   2. the check callback hands the whole list to `on_ready`, once;
+ *   2. the check callback hands the whole list to `on_ready`, once (and I/O callbacks do, where that
+ *      many have arrived that they would push each other out of the cache);
  *   3. all answers that are due go out, one write per connection.
  *
  * Ownership. A request is counted, and one reference travels with it: from the parser to whoever

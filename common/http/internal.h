@@ -268,6 +268,8 @@ void http_server_watch_fds(http_server_t *server, const uv_tcp_t *accepted); /* 
 
 /* turn.c */
 void http_server_turn(http_server_t *server); /* serve what is complete, write what is answered */
+/* The same before all sockets are read, if there is work for a turn already. */
+void http_server_turn_if_enough(http_server_t *server);
 void http_server_dispatch(http_server_t *server, http_request_t *req); /* complete, its turn */
 /*
  * A handler gives the travelling reference back: to the connection, or to nobody if that is gone.

@@ -6,7 +6,12 @@
 
 #include "common/http/internal.h"
 
-enum { MAX_ROUNDS = 4 }; /* in one turn; then other connections' I/O comes first */
+enum {
+    MAX_ROUNDS = 4, /* in one turn; then other connections' I/O comes first */
+
+    /* So many requests, answers and what handlers make of them still fit into a core's own cache. */
+    ENOUGH = 512,
+};
 
 static void on_idle(uv_idle_t *idle);
 
@@ -137,6 +142,13 @@ void http_server_turn(http_server_t *server)
         uv_idle_start(&server->idle, on_idle);
     else
         uv_idle_stop(&server->idle);
+}
+
+/* Not while what slow handlers have left waits: the turn that is due has more than enough. */
+void http_server_turn_if_enough(http_server_t *server)
+{
+    if (server->ready.count >= ENOUGH && !uv_is_active((uv_handle_t *)&server->idle))
+        http_server_turn(server);
 }
 
 /* Its being active is what keeps the loop from blocking. */

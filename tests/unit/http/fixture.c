@@ -28,7 +28,11 @@ static void on_park(void *owner, http_request_t *req)
 
 static void on_ready(void *owner, http_request_list_t *ready)
 {
-    ((fixture_t *)owner)->turns++;
+    fixture_t *f = owner;
+
+    f->turns++;
+    if (ready->count > f->most_handed)
+        f->most_handed = ready->count;
     routes_on_ready(owner, ready);
 }
 

@@ -48,6 +48,7 @@ struct fixture {
     unsigned        parked_ever;
     unsigned        gone;                                      /* calls of on_client_gone */
     unsigned        turns;                                     /* calls of on_ready */
+    size_t          most_handed;                               /* requests, in one of them */
     unsigned        drained;                                   /* calls of on_drained */
     unsigned        ended[HTTP_ENDS], ended_ever, ended_twice; /* calls of on_finished */
     fixture_end_t   ends[FIXTURE_MAX_ENDS];                    /* the first ones */

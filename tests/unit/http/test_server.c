@@ -3,7 +3,9 @@
  * their own.
  */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/http/internal.h"
 #include "tests/support/client.h"
@@ -255,5 +257,50 @@ Test(http_server, a_request_whose_client_leaves_in_the_pause_is_dropped)
     cr_expect(client_at_eof(&c));
     cr_expect(fixture_parked_ever(f) == 0, "its handler ran");
     client_close(&c);
+    fixture_stop(f);
+}
+
+/* ---- More than a turn's worth ---------------------------------------------------------------- */
+
+enum { CLIENTS = 40, PIPELINED = 16 };
+
+/* On the HTTP thread, which so reads nothing until all of it has arrived. */
+static void send_to_all(fixture_t *f, void *arg)
+{
+    static const char request[] = "GET /status/200 HTTP/1.1\r\nHost: a\r\n\r\n";
+    client_t         *clients = arg;
+
+    (void)f;
+    for (int i = 0; i < CLIENTS * PIPELINED; i++)
+        if (send(clients[i % CLIENTS].fd, request, sizeof request - 1, MSG_NOSIGNAL) !=
+            (ssize_t)(sizeof request - 1))
+            abort();
+}
+
+static void read_most_handed(fixture_t *f, void *arg)
+{
+    *(size_t *)arg = f->most_handed;
+}
+
+Test(http_server, what_is_enough_for_a_turn_is_handed_over_before_more_is_read)
+{
+    static client_t clients[CLIENTS];
+    fixture_t      *f = fixture_start(NULL);
+    unsigned        turns;
+    size_t          most;
+
+    for (int i = 0; i < CLIENTS; i++)
+        client_connect(&clients[i], f->port);
+    fixture_wait_connections(f, CLIENTS);
+    fixture_call(f, send_to_all, clients);
+    for (int i = 0; i < CLIENTS; i++) {
+        for (int n = 0; n < PIPELINED; n++)
+            client_expect_answer(&clients[i], 200, NULL);
+        client_close(&clients[i]);
+    }
+    fixture_call(f, count_turns, &turns);
+    fixture_call(f, read_most_handed, &most);
+    cr_expect(most < CLIENTS * PIPELINED && turns > 1, "%zu of %d requests in one of %u turns",
+              most, CLIENTS * PIPELINED, turns);
     fixture_stop(f);
 }
