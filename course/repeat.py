@@ -2,7 +2,8 @@
 """`make check-repeat LAB=N REPEAT=20 BUSY=1`: the solution gets full marks every time.
 
 Grades the solution REPEAT times in a row, with BUSY=1 beside a busy loop on each core. A test that
-fails now and then costs somebody points that they have earned. Exit status: 0 if none has."""
+fails now and then costs somebody points that they have earned. Exit status: 0 if none has, and each
+came to a grade."""
 
 import contextlib
 import json
@@ -45,8 +46,8 @@ def grade_once(lab, student):
     """In a process of its own, which ends whatever descends from it. returns what went wrong"""
     command = [sys.executable, os.path.join(labs.ROOT, "course/grade.py"), str(lab)]
     done = subprocess.run([*command, "--from", student], capture_output=True, text=True)
-    if done.returncode != 0:
-        return done.stderr.strip() or f"grade.py: exit status {done.returncode}"
+    if done.returncode != 0:  # it came to no grade, nor would the next time
+        sys.exit(done.stderr.strip() or f"grade.py: exit status {done.returncode}")
     path = os.path.join(labs.ROOT, f"build/grade/lab{lab}/results.json")
     with open(path, encoding="utf-8") as file:
         results = json.load(file)
