@@ -247,6 +247,7 @@ TABLES = {
     "interpreters-dear-calls-sharing": ("interpreters-dear-calls", interpreters_sharing),
     "by-hand-tracing": ("by-hand", by_hand_series("tracing")),
     "by-hand-piped": ("by-hand", by_hand_series("piped")),
+    "by-hand-turn-size": ("by-hand", by_hand_series("turn-size")),
     "by-hand-piped-pythons": ("by-hand", by_hand_series("piped-pythons")),
     "by-hand-giving-way": ("by-hand", by_hand_series("giving-way")),
     "by-hand-pool": ("by-hand", by_hand_series("pool")),
