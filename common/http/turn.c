@@ -1,6 +1,6 @@
 /*
  * The turn of the HTTP thread: requests that are complete go to the lab, all at once; then all answers
- * go out, in one write for each connection. server.c says when it is time.
+ * go out, in one write for each connection. server.c says when it is time, conn.c when there is enough.
  */
 #include <assert.h>
 
