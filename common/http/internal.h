@@ -224,7 +224,8 @@ struct http_server {
     unsigned            conn_count;
     http_conn_t        *dirty; /* have answers due, or something else to settle */
     http_request_list_t ready;
-    unsigned            in_flight; /* requests with a handler */
+    unsigned            in_flight;      /* requests with a handler */
+    uint64_t            parsed_by_then; /* stats.parsed at the last turn */
     uint64_t            pause_ns;  /* HTTP_PAUSE_NS */
 
     int         parse_status; /* of the parser callback that failed: 400, 413, ... */

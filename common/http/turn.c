@@ -130,6 +130,7 @@ void http_server_turn(http_server_t *server)
 {
     bool quick = true;
 
+    server->parsed_by_then = server->stats.parsed;
     if (!has_work(server))
         return;
     http_output_tick(server);
@@ -147,7 +148,8 @@ void http_server_turn(http_server_t *server)
 /* Not while what slow handlers have left waits: the turn that is due has more than enough. */
 void http_server_turn_if_enough(http_server_t *server)
 {
-    if (server->ready.count >= ENOUGH && !uv_is_active((uv_handle_t *)&server->idle))
+    if (server->stats.parsed - server->parsed_by_then >= ENOUGH &&
+        !uv_is_active((uv_handle_t *)&server->idle))
         http_server_turn(server);
 }
 
