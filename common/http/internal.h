@@ -226,7 +226,7 @@ struct http_server {
     http_request_list_t ready;
     unsigned            in_flight;      /* requests with a handler */
     uint64_t            parsed_by_then; /* stats.parsed at the last turn */
-    uint64_t            pause_ns;  /* HTTP_PAUSE_NS */
+    uint64_t            pause_ns;       /* HTTP_PAUSE_NS */
 
     int         parse_status; /* of the parser callback that failed: 400, 413, ... */
     const char *feed;         /* what is being parsed, and its end */
