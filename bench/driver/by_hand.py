@@ -29,7 +29,7 @@ def table(name):
 
 def legend(data, name):
     one = _series(data, name)
-    rounds = (f"{one['rounds']} rounds of {one['seconds']} s each" if one["rounds"] > 1 else
+    rounds = (f"{one['rounds']} rounds of {one['seconds']} s each" if one["rounds"] != 1 else
               f"{one['seconds']} s")
     return (f"By hand: {one['what']}. {one['command']}; {rounds} on {one['date']}, about commit "
             f"{one['commit']}; {one['intervals']}. No command makes these figures again.")
