@@ -130,19 +130,16 @@ static uint32_t doing_now(const trace_lane_t *lane)
     return atomic_load_explicit(&lane->doing, memory_order_relaxed);
 }
 
-/* It leaves what it was doing. */
+/* It has been polling or attaching, and leaves that. */
 static void add_usage(trace_lane_t *lane, uint64_t now_ns)
 {
     uint64_t since_ns = atomic_load_explicit(&lane->since_ns, memory_order_relaxed);
     uint64_t ns = trace_clock_since(since_ns, now_ns);
 
-    if (doing_now(lane) == LANE_POLLING)
-        add_ns(&lane->polling_ns, ns);
-    else if (doing_now(lane) == LANE_ATTACHING)
-        add_ns(&lane->attaching_ns, ns);
+    add_ns(doing_now(lane) == LANE_POLLING ? &lane->polling_ns : &lane->attaching_ns, ns);
 }
 
-/* Not called for: marks are many. */
+/* Marks are many: they have it in place. */
 static inline void enter_at(trace_lane_t *lane, uint32_t doing, uint64_t now_ns)
 {
     if (doing_now(lane) >= LANE_ATTACHING)
